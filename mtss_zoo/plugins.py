@@ -1,0 +1,106 @@
+"""Finds plugins: the entry-point group ``mtss_zoo``, one hook, and a record of every plugin that failed.
+
+Entry points are loaded one by one, so that a plugin that cannot be imported is recorded and breaks nobody else.
+``MTSS_ZOO_BLOCK`` names plugins (entry-point names or distributions, comma separated) to leave out; ``*`` is all.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import metadata
+
+import pluggy
+
+from mtss_zoo.errors import PluginError
+from mtss_zoo.interfaces import API_VERSION, KINDS, Component
+
+GROUP = "mtss_zoo"
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+@hookspec
+def mtss_zoo_components() -> Iterable[Component]:  # type: ignore[empty-body]
+    """The components that a plugin offers. Called once; must not import anything heavy."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One entry point, and what came of it."""
+
+    name: str
+    distribution: str
+    version: str
+    module: str
+    components: tuple[Component, ...] = ()
+    error: str | None = None
+    """Why it could not be used, in one line; ``None`` when it works."""
+
+
+@cache
+def plugins() -> tuple[Plugin, ...]:
+    """Every installed plugin, sorted by distribution and name; found once per process."""
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(_this_module())
+    found = [_load(manager, entry) for entry in metadata.entry_points(group=GROUP) if not _blocked(entry)]
+    return tuple(sorted(found, key=lambda p: (p.distribution, p.name)))
+
+
+def _this_module() -> object:
+    import mtss_zoo.plugins
+
+    return mtss_zoo.plugins
+
+
+def _blocked(entry: metadata.EntryPoint) -> bool:
+    blocked = {name.strip() for name in os.environ.get("MTSS_ZOO_BLOCK", "").split(",")}
+    return not blocked.isdisjoint({"*", entry.name, entry.dist.name if entry.dist else ""})
+
+
+def _load(manager: pluggy.PluginManager, entry: metadata.EntryPoint) -> Plugin:
+    distribution, version = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "?")
+    plugin = Plugin(entry.name, distribution, version, entry.value)
+    try:
+        module = entry.load()
+        manager.register(module, name=f"{distribution}:{entry.name}")
+        manager.check_pending()
+        components = tuple(_components(manager, module))
+    except Exception as error:  # a stranger's code may raise anything; it must break nobody else
+        manager.unregister(name=f"{distribution}:{entry.name}")
+        return replace(plugin, error=_reason(error))
+    return replace(plugin, components=components)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, PluginError):
+        return str(error)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({where.filename}:{where.lineno})"
+
+
+def _components(manager: pluggy.PluginManager, module: object) -> Iterable[Component]:
+    implementations = manager.hook.mtss_zoo_components.get_hookimpls()
+    own = [i.function for i in implementations if i.plugin is module]
+    if not own:
+        raise PluginError("it has no function mtss_zoo_components marked with @mtss_zoo.hookimpl.")
+    for component in own[0]():
+        _check(component)
+        yield component
+
+
+def _check(component: object) -> None:
+    if not isinstance(component, Component):
+        raise PluginError(f"mtss_zoo_components gave {component!r}, but every entry must be a mtss_zoo.Component.")
+    if component.kind not in KINDS:
+        raise PluginError(f"component {component.name!r}: kind {component.kind!r} is none of {', '.join(KINDS)}.")
+    if component.api != API_VERSION:
+        raise PluginError(
+            f"component {component.name!r} was written for interface version {component.api}, "
+            f"this mtss_zoo has {API_VERSION}."
+        )
+    if component.target.count(":") != 1:
+        raise PluginError(f"component {component.name!r}: target {component.target!r} is not 'package.module:Name'.")
