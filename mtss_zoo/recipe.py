@@ -1,0 +1,199 @@
+"""The schema of a recipe: everything that a model and its training are made of, as checked data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from annotated_types import Ge, Gt, Le, Len, Lt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mtss_zoo.interfaces import AttributeSchema
+
+RECIPE_VERSION = 1
+Share = Annotated[float, Ge(0), Le(1)]
+Positive = Annotated[int, Ge(1)]
+
+
+class Spec(BaseModel):
+    """A part of a recipe: unknown keys are faults, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Part(Spec):
+    """One component by name, with its arguments."""
+
+    name: str
+    args: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        """``head: linear`` is short for ``head: {name: linear}``."""
+        return {"name": value} if isinstance(value, str) else value
+
+
+class TypeSpec(Spec):
+    """One attribute type; ``classes`` is a count where the names come with the dataset."""
+
+    name: str
+    kind: Literal["single", "multi"] = "single"
+    classes: Annotated[list[str], Len(1)] | Positive
+
+
+class SchemaSpec(Spec):
+    """The attribute types of the model, in order."""
+
+    types: Annotated[list[TypeSpec], Len(1)]
+
+
+class DataSpec(Spec):
+    """Where pictures come from, and how one becomes a tensor 3HW."""
+
+    dataset: Part
+    types: list[str] | None = Field(None, description="train these attribute types of the dataset only")
+    image_size: tuple[Positive, Positive] = Field((224, 224), description="height, width")
+    fit: Literal["squash", "crop", "pad"] = "squash"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    holdout: Annotated[float, Ge(0), Lt(1)] = Field(
+        0.0, description="share of train that becomes the split `holdout`, for tuning"
+    )
+    workers: Annotated[int, Ge(0)] = 2
+    max_bad_images: Annotated[int, Ge(0)] = Field(100, description="unreadable pictures that a run tolerates")
+
+    def rooted(self, root: str | Path | None) -> DataSpec:
+        """The same data read from another folder; ``None`` leaves it as it is."""
+        if root is None:
+            return self
+        args = {**self.dataset.args, "root": str(root)}
+        return self.model_copy(update={"dataset": Part(name=self.dataset.name, args=args)})
+
+
+class ModelSpec(Spec):
+    """The delivered model: one backbone, one head for every attribute type."""
+
+    backbone: Part
+    head: Part
+
+
+class AugmentSpec(Spec):
+    """Random changes of a training picture, in this order; the default changes nothing."""
+
+    crop_scale: tuple[Share, Share] | None = Field(None, description="area range of a random resized crop")
+    crop_ratio: tuple[float, float] = (0.75, 4 / 3)
+    shift: Annotated[int, Ge(0)] = Field(0, description="random translation by up to this many pixels")
+    flip: Share = 0.0
+    color_jitter: Annotated[float, Ge(0)] = Field(0.0, description="brightness, contrast and saturation")
+    randaugment: Annotated[int, Ge(0), Le(10)] = Field(0, description="magnitude of two operations; 0 is off")
+    erase: Share = Field(0.0, description="probability of random erasing")
+
+
+class OptimizerSpec(Spec):
+    """The optimiser. Defaults are PyTorch's own."""
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    lr: Annotated[float, Gt(0)]
+    momentum: Share = 0.0
+    nesterov: bool = False
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    weight_decay: Annotated[float, Ge(0)] = 0.0
+    layer_decay: Annotated[float, Gt(0), Le(1)] = Field(1.0, description="learning-rate factor from group to group")
+    clip_norm: Annotated[float, Gt(0)] | None = None
+
+
+class ScheduleSpec(Spec):
+    """The learning rate over the stage, set at every step."""
+
+    kind: Literal["constant", "step", "cosine", "one_cycle"] = "constant"
+    warmup_images: Annotated[int, Ge(0)] = Field(0, description="linear from 0 until this many pictures were seen")
+    warmup_epochs: Annotated[float, Ge(0)] = 0.0
+    every: Positive = Field(10, description="step: epochs between two reductions")
+    factor: Annotated[float, Gt(0), Le(1)] = Field(0.5, description="step: what each reduction multiplies by")
+    min_lr: Annotated[float, Ge(0)] = 0.0
+
+
+class StageSpec(Spec):
+    """One stage of training: a strategy, its losses, and how long it runs."""
+
+    strategy: Part
+    loss: Part | None = None
+    losses: dict[str, Part] = Field({}, description="by attribute type, where it differs from `loss`")
+    per_type: bool = Field(False, description="train one model for each attribute type")
+    model: ModelSpec | None = Field(None, description="where it differs from the recipe's model")
+    init_from: str | None = Field(None, description="an earlier stage, a checkpoint folder, or owner/repo@revision")
+    views: dict[str, AugmentSpec] = {"train": AugmentSpec()}
+    batch_size: Positive = 128
+    epochs: Positive | None = None
+    steps: Positive | None = None
+    optimizer: OptimizerSpec
+    schedule: ScheduleSpec = ScheduleSpec()
+    ema: Annotated[float, Ge(0), Lt(1)] = Field(0.0, description="deliver a moving average of the weights; 0 is off")
+    validate_every: Positive = Field(1, description="epochs between validations")
+    keep: Literal["best", "last"] = "best"
+
+
+class EvaluateSpec(Spec):
+    """What is measured, and on which split the best epoch is chosen (by F1@1)."""
+
+    split: str = "val"
+    select_on: str = "val"
+    k: list[Positive] = [1, 3, 5]
+    batch_size: Positive = 256
+
+
+class TrainerSpec(Spec):
+    """Fields handed to Lightning's Trainer as they are, and how often a run saves and logs."""
+
+    accelerator: str = "auto"
+    devices: int | str | list[int] = "auto"
+    num_nodes: Positive = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+    accumulate_grad_batches: Positive = 1
+    log_every: Positive = 50
+    save_every: Positive = Field(500, description="steps between two restart points; each epoch ends with one")
+
+
+class WeightsSpec(Spec):
+    """Where published weights are: a repository on the Hub, one commit of it, and the file's checksum."""
+
+    repo: str
+    revision: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Recipe(Spec):
+    """A whole recipe, resolved: no ``extends``, every default written out."""
+
+    version: Literal[1] = RECIPE_VERSION
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    summary: str = ""
+    schema_: SchemaSpec | None = Field(None, alias="schema", description="default: the dataset's own")
+    data: DataSpec
+    model: ModelSpec
+    stages: dict[str, StageSpec] = Field({}, description="in the order in which they run")
+    evaluate: EvaluateSpec = EvaluateSpec()
+    trainer: TrainerSpec = TrainerSpec()
+    seed: int = 0
+    weights: WeightsSpec | None = None
+    provided_by: dict[str, str] = Field({}, description="written on saving: `kind name` to the package it came from")
+
+    @property
+    def attribute_schema(self) -> AttributeSchema | None:
+        """The schema that the recipe itself states, if it does."""
+        return AttributeSchema.from_dict(self.schema_.model_dump()) if self.schema_ else None
+
+    def with_schema(self, schema: AttributeSchema) -> Recipe:
+        """The same recipe that states this schema."""
+        return self.model_copy(update={"schema_": SchemaSpec.model_validate(schema.to_dict())})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; what it holds loads again."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def to_yaml(self) -> str:
+        """YAML text that loads again as the same recipe."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True, width=110)

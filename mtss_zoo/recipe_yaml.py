@@ -1,0 +1,125 @@
+"""Reads a recipe's YAML as plain data, remembering on which line every key stands; merges `extends` and overrides.
+
+Only plain data comes out: no tags, no aliases (a small file could unfold into gigabytes), no key twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from mtss_zoo.errors import RecipeError
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+MAX_BYTES = 2_000_000
+
+
+@dataclass
+class Source:
+    """Plain data with the place of every key: ``places[("model", "head")]`` is ``"my.yaml:12"``."""
+
+    data: dict[str, Any]
+    places: dict[KeyPath, str] = field(default_factory=dict)
+
+    def place(self, path: KeyPath) -> str:
+        """Where a key stands, or the nearest key above it that is written down."""
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.places:
+                return self.places[path[:length]]
+        return "recipe"
+
+    def merged_with(self, child: Source) -> Source:
+        """This source with the child's keys over it: mappings key by key, everything else replaced."""
+        places = dict(self.places)
+        data = _merge(self.data, child.data, (), places)
+        return Source(data, places | child.places)
+
+    def with_value(self, dotted: str, value: Any) -> Source:
+        """One override, such as ``model.head.args.dim`` to 256."""
+        *parents, last = dotted.split(".")
+        tree: dict[str, Any] = {last: value}
+        for key in reversed(parents):
+            tree = {key: tree}
+        return self.merged_with(Source(tree, {tuple(dotted.split(".")): f"override {dotted}"}))
+
+
+def read_yaml(path: Path) -> Source:
+    """One file, without its `extends` being followed.
+
+    Raises:
+        RecipeError: the file is missing, too large, or not plain YAML; with file and line.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise RecipeError(f"{path} is larger than {MAX_BYTES // 1_000_000} MB, which no recipe is.")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(f"recipe {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"recipe {path} is not UTF-8 text.") from error
+    try:
+        return _parse(text, path.name)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise RecipeError(f"{path.name}{line}: {error.problem}.") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise RecipeError(f"{path.name}: not readable as YAML ({type(error).__name__}).") from error
+
+
+class _PlainLoader(yaml.SafeLoader):
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem="aliases (*name) are not allowed in a recipe", problem_mark=mark)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
+
+
+def _parse(text: str, file: str) -> Source:
+    loader = _PlainLoader(text)
+    try:
+        node = loader.get_single_node()
+        places: dict[KeyPath, str] = {}
+        data = _plain(loader, node, (), places, file) if node else {}
+    finally:
+        loader.dispose()
+    if not isinstance(data, dict):
+        raise RecipeError(f"{file}: a recipe is a mapping of keys, not {type(data).__name__}.")
+    return Source(data, places)
+
+
+def _plain(loader: _PlainLoader, node: yaml.Node, path: KeyPath, places: dict[KeyPath, str], file: str) -> Any:
+    places.setdefault(path, f"{file}:{node.start_mark.line + 1}")
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(loader, item, (*path, i), places, file) for i, item in enumerate(node.value)]
+    if isinstance(node, yaml.MappingNode):
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(loader.construct_object(key_node))
+            if key in mapping:
+                raise yaml.MarkedYAMLError(problem=f"key {key!r} is written twice", problem_mark=key_node.start_mark)
+            places[(*path, key)] = f"{file}:{key_node.start_mark.line + 1}"
+            mapping[key] = _plain(loader, value_node, (*path, key), places, file)
+        return mapping
+    return loader.construct_object(node)
+
+
+def _merge(old: Any, new: Any, path: KeyPath, places: dict[KeyPath, str]) -> Any:
+    if isinstance(old, str) and isinstance(new, Mapping) and new.keys() <= {"name", "args"}:
+        old = {"name": old}
+    if isinstance(old, list) and isinstance(new, Mapping) and all(k.isdigit() and int(k) < len(old) for k in new):
+        return [_merge(item, new[str(i)], (*path, i), places) if str(i) in new else item for i, item in enumerate(old)]
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)) or _names_another(old, new):
+        for stale in [p for p in places if p[: len(path)] == path and len(p) > len(path)]:
+            del places[stale]
+        return new
+    return {**old, **{k: _merge(old.get(k), v, (*path, k), places) if k in old else v for k, v in new.items()}}
+
+
+def _names_another(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """A part that names another component does not inherit the arguments of the one it replaces."""
+    return "args" in old and "name" in new and new["name"] != old.get("name")

@@ -1,0 +1,37 @@
+"""A way to install a plugin for one test: a module and its metadata on the import path."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mtss_zoo.plugins import plugins
+
+InstallPlugin = Callable[..., None]
+
+
+@pytest.fixture
+def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InstallPlugin]:
+    """``install_plugin("acme", code)`` makes distribution ``acme`` with one entry point into module ``acme_plugin``."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    modules: list[str] = []
+
+    def install(distribution: str, code: str) -> None:
+        module = f"{distribution}_plugin"
+        modules.append(module)
+        (folder / f"{module}.py").write_text(code)
+        info = folder / f"{distribution}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[mtss_zoo]\n{distribution} = {module}\n")
+        plugins.cache_clear()
+
+    yield install
+    plugins.cache_clear()
+    for module in modules:
+        sys.modules.pop(module, None)
