@@ -1,0 +1,66 @@
+"""The built-in losses. Their modules are imported when first used; only arguments and names live here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Lt
+
+from mtss_zoo import Component, hookimpl
+
+
+@dataclass(frozen=True)
+class FocalRankingArgs:
+    """``gamma`` 0 is the plain -log p; ``negatives``: all valid ones of the batch, or one at random."""
+
+    gamma: Annotated[float, Ge(0)] = 1.0
+    negatives: Literal["all", "one"] = "all"
+
+
+@dataclass(frozen=True)
+class CrossEntropyArgs:
+    """``label_smoothing``: the share of the target that is spread evenly over the known classes."""
+
+    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
+
+
+@dataclass(frozen=True)
+class EmbeddingDistillationArgs:
+    """``beta`` 0 weighs all pictures alike; larger values trust the teacher's surer ones more."""
+
+    beta: Annotated[float, Ge(0)] = 1.0
+
+
+@hookimpl
+def mtss_zoo_components() -> list[Component]:
+    """The losses of this package."""
+    return [
+        Component(
+            "loss",
+            "focal_ranking",
+            "mtss_zoo_losses.focal_ranking:FocalRankingLoss",
+            summary="MTSS teacher: focal ranking of cosine scores",
+            args=FocalRankingArgs,
+        ),
+        Component(
+            "loss",
+            "bce",
+            "mtss_zoo_losses.classification:BCELoss",
+            summary="binary cross entropy of logits, mean over known labels",
+        ),
+        Component(
+            "loss",
+            "cross_entropy",
+            "mtss_zoo_losses.classification:CrossEntropyLoss",
+            summary="softmax cross entropy over known classes",
+            args=CrossEntropyArgs,
+        ),
+        Component(
+            "loss",
+            "embedding_distillation",
+            "mtss_zoo_losses.distillation:EmbeddingDistillationLoss",
+            summary="MTSS student: cosine distance to the teacher, weighted by its certainty",
+            args=EmbeddingDistillationArgs,
+        ),
+    ]
