@@ -57,17 +57,19 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version  # costs 50 ms
+if not TYPE_CHECKING:  # a type checker then reports a name that does not exist
 
-        value = version("mtss-zoo")
-    elif name in _HOME:
-        value = getattr(import_module(f"mtss_zoo.{_HOME[name]}"), name)
-    else:
-        raise AttributeError(f"module 'mtss_zoo' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version  # costs 50 ms
+
+            value = version("mtss-zoo")
+        elif name in _HOME:
+            value = getattr(import_module(f"mtss_zoo.{_HOME[name]}"), name)
+        else:
+            raise AttributeError(f"module 'mtss_zoo' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
