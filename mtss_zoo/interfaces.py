@@ -5,10 +5,10 @@ Letters in shapes: B batch, H W image, F features, D embedding, N classes of one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from mtss_zoo.errors import UnknownNameError, UsageError
 
@@ -33,6 +33,8 @@ class Component:
     ``args`` is a dataclass of the arguments that a recipe may set, with their types, defaults and
     ``annotated_types`` bounds; it lives in a module that imports nothing heavy, so that a recipe is
     checked before torch is imported. ``None``: the component takes no arguments.
+    ``example`` gives arguments for the smallest useful instance, with which the conformance suite tries the
+    component; a dataset on disk writes a tiny tree into the folder it is given. ``None``: the defaults serve.
     """
 
     kind: Kind
@@ -40,6 +42,7 @@ class Component:
     target: str
     summary: str = ""
     args: type | None = None
+    example: Callable[[Path], Mapping[str, Any]] | None = None
     api: int = API_VERSION
 
 
@@ -313,6 +316,8 @@ class Strategy(Protocol):
     It owns no loop, no optimiser and no device. What its ``state_dict`` holds survives a restart.
     """
 
+    compares: ClassVar[Literal["scores", "embeddings"] | None]
+    """Which losses the strategy works with, by their own ``compares``; ``None``: it takes none."""
     model: AttributeModel
     """The model that is optimised."""
 

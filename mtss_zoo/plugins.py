@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
+from typing import Any
 
 import pluggy
 
@@ -21,11 +22,6 @@ from mtss_zoo.interfaces import API_VERSION, KINDS, Component
 GROUP = "mtss_zoo"
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
-
-
-@hookspec
-def mtss_zoo_components() -> Iterable[Component]:  # type: ignore[empty-body]
-    """The components that a plugin offers. Called once; must not import anything heavy."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +41,18 @@ class Plugin:
 def plugins() -> tuple[Plugin, ...]:
     """Every installed plugin, sorted by distribution and name; found once per process."""
     manager = pluggy.PluginManager(GROUP)
-    manager.add_hookspecs(_this_module())
+    manager.add_hookspecs(_Hooks)
     found = [_load(manager, entry) for entry in metadata.entry_points(group=GROUP) if not _blocked(entry)]
     return tuple(sorted(found, key=lambda p: (p.distribution, p.name)))
 
 
-def _this_module() -> object:
-    import mtss_zoo.plugins
+class _Hooks:
+    """The one hook, as pluggy wants it declared."""
 
-    return mtss_zoo.plugins
+    @staticmethod
+    @hookspec
+    def mtss_zoo_components() -> Iterable[Component]:  # type: ignore[empty-body]
+        """The components that a plugin offers. Called once; must not import anything heavy."""
 
 
 def _blocked(entry: metadata.EntryPoint) -> bool:
@@ -87,7 +86,8 @@ def _components(manager: pluggy.PluginManager, module: object) -> Iterable[Compo
     own = [i.function for i in implementations if i.plugin is module]
     if not own:
         raise PluginError("it has no function mtss_zoo_components marked with @mtss_zoo.hookimpl.")
-    for component in own[0]():
+    offered: Any = own[0]()
+    for component in offered:
         _check(component)
         yield component
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mtss_zoo.interfaces import AttributeSchema
 
-RECIPE_VERSION = 1
+RECIPE_VERSION: Literal[1] = 1
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[int, Ge(1)]
 

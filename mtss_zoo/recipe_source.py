@@ -68,7 +68,9 @@ def _checked(source: Source) -> Recipe:
 
 
 def _fault(source: Source, path: KeyPath, message: str) -> str:
-    known = [key for i, key in enumerate(path) if path[: i + 1] in source.places or _in_data(source.data, path[: i + 1])]
+    known = [
+        key for i, key in enumerate(path) if path[: i + 1] in source.places or _in_data(source.data, path[: i + 1])
+    ]
     keys = known if len(known) >= len(path) - 1 else list(path)
     return f"{source.place(path)}: {'.'.join(map(str, keys or path))}: {message}"
 

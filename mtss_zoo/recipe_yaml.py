@@ -44,7 +44,9 @@ class Source:
         tree: dict[str, Any] = {last: value}
         for key in reversed(parents):
             tree = {key: tree}
-        return self.merged_with(Source(tree, {tuple(dotted.split(".")): f"override {dotted}"}))
+        path: KeyPath = tuple(dotted.split("."))
+        new = [path[:i] for i in range(1, len(path)) if path[:i] not in self.places]
+        return self.merged_with(Source(tree, dict.fromkeys([*new, path], f"override {dotted}")))
 
 
 def read_yaml(path: Path) -> Source:
@@ -73,7 +75,7 @@ def read_yaml(path: Path) -> Source:
 class _PlainLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(problem="aliases (*name) are not allowed in a recipe", problem_mark=mark)
         node: yaml.Node | None = super().compose_node(parent, index)
         return node

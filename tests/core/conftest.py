@@ -35,3 +35,13 @@ def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     plugins.cache_clear()
     for module in modules:
         sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def toy_plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of `tests/toy_plugin`, installed: backbone ``toy`` and dataset ``tiles``."""
+    folder = Path(__file__).parents[1] / "toy_plugin"
+    monkeypatch.syspath_prepend(folder)
+    plugins.cache_clear()
+    yield folder
+    plugins.cache_clear()

@@ -183,6 +183,11 @@ def test_gender_with_three_classes_at_k_5_returns_three() -> None:
     assert recall_at_k(scores, labels, 5, average="capped") == 1.0
 
 
+def test_ties_in_a_wide_row_are_stable_too() -> None:
+    """torch sorts short rows stably whether asked or not; from 17 classes on it does not."""
+    assert metrics.top_k(torch.arange(300).remainder(3).float()[None], 4).tolist() == [[2, 5, 8, 11]]
+
+
 def test_capped_recall_of_a_perfect_ranking_is_one_below_the_number_of_labels() -> None:
     scores, labels = torch.tensor([[3.0, 2.0, 1.0, 0.0]]), torch.tensor([[True, True, True, False]])
     assert recall_at_k(scores, labels, 2, average="capped") == 1.0

@@ -72,7 +72,13 @@ def test_all_faults_are_reported_at_once_with_file_line_and_key(tmp_path):
         .replace("lr: 2e-3", "lr: fast")
     )
     found = faults(write(tmp_path, broken))
-    assert [f.split(" ")[0] for f in found] == ["tiny.yaml:8:", "tiny.yaml:9:", "tiny.yaml:13:", "tiny.yaml:14:", "tiny.yaml:16:"]
+    assert [f.split(" ")[0] for f in found] == [
+        "tiny.yaml:8:",
+        "tiny.yaml:9:",
+        "tiny.yaml:13:",
+        "tiny.yaml:14:",
+        "tiny.yaml:16:",
+    ]
     assert "model.backbone" in found[0] and "Did you mean" in found[0] and "resnet18" in found[0]
     assert "model.head.args.dim" in found[1] and "(given: -8)" in found[1]
     assert "stages.teachers.loss.args.gama" in found[2] and "Did you mean gamma?" in found[2]

@@ -1,0 +1,81 @@
+"""A checkpoint folder on disk: ``model.safetensors``, ``recipe.yaml``, ``metrics.json`` and a model card.
+
+Loading resolves names through the registry only: no code, no pickle and no class path comes from the files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from mtss_zoo import registry
+from mtss_zoo.build import load_weights
+from mtss_zoo.errors import CheckpointError
+from mtss_zoo.hub import fetch_folder
+from mtss_zoo.json_text import to_json
+from mtss_zoo.model import AttributeModel
+from mtss_zoo.model_card import model_card
+from mtss_zoo.recipe import Recipe
+from mtss_zoo.recipe_source import load_recipe
+
+WEIGHTS, RECIPE, METRICS, CARD = "model.safetensors", "recipe.yaml", "metrics.json", "README.md"
+
+
+def save(model: AttributeModel, folder: str | Path, metrics: Mapping[str, Any] | None = None) -> Path:
+    """Writes a checkpoint folder; each file appears whole or not at all.
+
+    Raises:
+        CheckpointError: the model was not built from a recipe.
+    """
+    if model.recipe is None:
+        raise CheckpointError("this model was not built from a recipe, so nothing could load it again.")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    recipe = model.recipe.model_copy(update={"provided_by": _packages(model.recipe)})
+    tensors = {name: t.detach().contiguous().cpu() for name, t in model.state_dict().items()}
+    part = folder / f".{WEIGHTS}.part"
+    save_file(tensors, part, metadata={"format": "pt"})
+    os.replace(part, folder / WEIGHTS)
+    _write(folder / RECIPE, recipe.to_yaml())
+    _write(folder / METRICS, to_json(dict(metrics or {})))
+    _write(folder / CARD, model_card(recipe, model, metrics or {}))
+    return folder
+
+
+def load(source: str | Path) -> AttributeModel:
+    """The model of a checkpoint folder, or of ``owner/repo@revision`` on the Hub, in eval mode.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, or does not fit the recipe.
+        RecipeError: the recipe has faults; a missing plugin is named with its package.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        folder = fetch_folder(str(source))
+    for name in (RECIPE, WEIGHTS):
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{folder} is no checkpoint folder: it has no {name}.")
+    return load_weights(load_recipe(folder / RECIPE), folder / WEIGHTS).eval()
+
+
+def _packages(recipe: Recipe) -> dict[str, str]:
+    """Which package offers each component that loading needs; built-in ones go without saying."""
+    named = {("dataset", recipe.data.dataset.name), ("backbone", recipe.model.backbone.name)}
+    named.add(("head", recipe.model.head.name))
+    for stage in recipe.stages.values():
+        named |= {("loss", p.name) for p in (stage.loss, *stage.losses.values()) if p}
+        named.add(("strategy", stage.strategy.name))
+        if stage.model:
+            named |= {("backbone", stage.model.backbone.name), ("head", stage.model.head.name)}
+    plugins = {f"{kind} {name}": registry.provider(registry.find(kind, name)) for kind, name in sorted(named)}  # type: ignore[arg-type]
+    return {key: f"{p.distribution} {p.version}" for key, p in plugins.items() if p.distribution != "mtss-zoo"}
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)

@@ -1,0 +1,82 @@
+"""What there is: ``list``, ``show``, ``schema`` and ``plugins``. None of them imports torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mtss_zoo.cli.output import Json, Overrides, parse_overrides, print_json, print_table
+from mtss_zoo.interfaces import KINDS, Kind
+from mtss_zoo.plugins import plugins
+from mtss_zoo.recipe_files import list_recipes, recipe_folder
+from mtss_zoo.registry import list_components, provider
+
+plugins_app = typer.Typer(help="Installed plugins, and a start for one of your own.", invoke_without_command=True)
+
+
+def list_all(
+    pattern: Annotated[str, typer.Argument(help="Wildcard on the name, such as 'mtss_*'.")] = "*",
+    kind: Annotated[str, typer.Option(help=f"Only one kind: recipe, {', '.join(KINDS)}.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List recipes and components."""
+    if kind not in ("", "recipe", *KINDS):
+        raise typer.BadParameter(f"{kind!r} is none of recipe, {', '.join(KINDS)}.", param_hint="--kind")
+    rows = [] if kind not in ("", "recipe") else _recipe_rows(pattern)
+    if kind != "recipe":
+        known: Kind | None = kind or None  # type: ignore[assignment]
+        for c in list_components(known, pattern):
+            rows.append({"kind": c.kind, "name": c.name, "package": provider(c).distribution, "summary": c.summary})
+    print_json(rows) if as_json else print_table(rows)
+
+
+def _recipe_rows(pattern: str) -> list[dict[str, Any]]:
+    rows = []
+    for name in list_recipes(pattern):
+        lines = (recipe_folder() / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+        summary = next((line.removeprefix("summary:").strip() for line in lines if line.startswith("summary:")), "")
+        rows.append({"kind": "recipe", "name": name, "package": "mtss-zoo", "summary": summary})
+    return rows
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A recipe's name, a YAML file, or a checkpoint folder.")],
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
+    """Print a recipe resolved: what it prints loads again."""
+    from mtss_zoo.recipe_source import load_recipe
+
+    recipe = load_recipe(name, parse_overrides(overrides))
+    print_json(recipe.to_dict()) if as_json else print(recipe.to_yaml(), end="")
+
+
+def schema(
+    out: Annotated[Path | None, typer.Option(help="Write it to this file instead of the terminal.")] = None,
+) -> None:
+    """Print the JSON schema of a recipe, for editors that complete and check YAML."""
+    from mtss_zoo.recipe import Recipe
+
+    text = json.dumps(Recipe.model_json_schema(by_alias=True), indent=2) + "\n"
+    out.write_text(text) if out else print(text, end="")
+
+
+@plugins_app.callback()
+def list_plugins(context: typer.Context, as_json: Json = False) -> None:
+    """List installed plugins; one that failed to load stands there with its error."""
+    if context.invoked_subcommand:
+        return
+    rows: list[dict[str, Any]] = [
+        {
+            "package": f"{p.distribution} {p.version}",
+            "plugin": p.name,
+            "module": p.module,
+            "components": len(p.components),
+            "error": p.error,
+        }
+        for p in plugins()
+    ]
+    print_json(rows) if as_json else print_table(rows)

@@ -1,0 +1,69 @@
+"""How commands print: tables for people, JSON for programs; and options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mtss_zoo.errors import UsageError
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="Override one key: --set model.head.args.dim=256. May be repeated.")
+]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder of the dataset, where it is one on disk.")]
+
+
+def print_json(value: Any) -> None:
+    """JSON on standard output; NaN, which JSON lacks, is null."""
+    from mtss_zoo.json_text import to_json
+
+    print(to_json(value), end="")
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
+    """A table whose columns are the keys of the first row; a column that is empty everywhere is left out."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        print("nothing found.")
+        return
+    columns = [key for key in rows[0] if any(row[key] not in (None, "") for row in rows)]
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    for key in columns:
+        right = all(isinstance(row[key], int | float) for row in rows)
+        table.add_column(key, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row[key]) for key in columns))
+    Console(markup=False).print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return "-"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def parse_overrides(assignments: Iterable[str] | None) -> dict[str, Any]:
+    """``["a.b=1"]`` to ``{"a.b": 1}``; values are read as YAML.
+
+    Raises:
+        UsageError: an entry has no ``=``, or its value is not YAML.
+    """
+    import yaml
+
+    parsed = {}
+    for assignment in assignments or ():
+        key, equals, value = assignment.partition("=")
+        if not (key and equals):
+            raise UsageError(f"--set {assignment}: write KEY=VALUE, such as --set model.head.args.dim=256.")
+        try:
+            parsed[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UsageError(f"--set {assignment}: the value is not YAML.") from error
+    return parsed

@@ -1,0 +1,113 @@
+"""``train``, ``evaluate`` and ``quickstart``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mtss_zoo.cli.output import DataRoot, Json, Overrides, parse_overrides, print_json, print_table
+
+Out = Annotated[Path | None, typer.Option(help="The run's folder; the same command again goes on where it was.")]
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name or a YAML file.")],
+    out: Out = None,
+    data_root: DataRoot = None,
+    overrides: Overrides = None,
+    stage: Annotated[str | None, typer.Option(help="Train this stage alone.")] = None,
+    type_name: Annotated[str | None, typer.Option("--type", help="Train this attribute type's model alone.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Build everything, print the plan, train nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a recipe, stage after stage."""
+    values = parse_overrides(overrides)
+    if dry_run:
+        from mtss_zoo.plan import plan
+
+        report = plan(recipe, data_root=data_root, overrides=values)
+        print_json(report) if as_json else _print_plan(report)
+        return
+    from mtss_zoo import train as run
+
+    folder = run(recipe, out=out, data_root=data_root, overrides=values, stage=stage, type_name=type_name)
+    print(f"trained: {folder}")
+
+
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="A run's folder, or one checkpoint folder.")],
+    split: Annotated[str | None, typer.Option(help="Default: the recipe's.")] = None,
+    data_root: DataRoot = None,
+    as_json: Json = False,
+) -> None:
+    """Measure every finished stage of a run side by side, or one checkpoint."""
+    from mtss_zoo import evaluate as measure_one
+    from mtss_zoo.evaluate import evaluate_run
+
+    if (folder / "model.safetensors").is_file():
+        measured = measure_one(folder, split=split, data_root=data_root)
+        report: dict[str, Any] = {"split": measured["split"], "stages": {folder.name: measured}}
+    else:
+        report = evaluate_run(folder, split=split, data_root=data_root)
+    print_json(report) if as_json else print_report(report)
+
+
+def quickstart(
+    out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/quickstart"),
+) -> None:
+    """Train teachers and a student on generated garments, compare them, and predict. No download; minutes on a CPU."""
+    from mtss_zoo import load
+    from mtss_zoo import train as run
+    from mtss_zoo.build import build_dataset
+    from mtss_zoo.cli.use import predict
+    from mtss_zoo.evaluate import evaluate_run
+    from mtss_zoo.recipe_source import load_recipe
+
+    recipe = load_recipe("mtss_quickstart")
+    last = run(recipe, out=out)
+    print_report(evaluate_run(out))
+    dataset = build_dataset(recipe.data, load(last).schema)
+    pictures = out / "pictures"
+    pictures.mkdir(exist_ok=True)
+    paths = [pictures / f"garment_{row}.png" for row in range(3)]
+    for row, path in enumerate(paths):
+        dataset.split(recipe.evaluate.split)[row].image.save(path)  # type: ignore[union-attr]
+    print(f"\n$ mtss-zoo predict {last} {' '.join(map(str, paths))}")
+    predict(str(last), paths)
+
+
+def print_report(report: Mapping[str, Any]) -> None:
+    """The stages side by side for every type, with n and the last stage's gain over the first."""
+    stages = report["stages"]
+    names = list(next(iter(stages.values()))["types"])
+    ks = [key.split("@")[1] for key in next(iter(stages.values()))["all"] if key.startswith("f1@")]
+    shown = ["f1@1", *(f"recall@{k}" for k in ks[1:2])]
+    rows = []
+    for name in [*names, "all", "macro_types"]:
+        row: dict[str, Any] = {"attribute": {"macro_types": "mean of types"}.get(name, name)}
+        for stage, measured in stages.items():
+            at = measured["types"][name] if name in names else measured[name]
+            row |= {f"{stage} {key}": 100 * at[key] for key in shown}
+        row["n"] = next(iter(stages.values()))["types"][name]["n"] if name in names else None
+        gain = report.get("gain", {}).get(name)
+        row["gain in f1@1"] = _interval(gain["f1@1 relative"]) if gain else None
+        rows.append(row)
+    pictures = next(iter(stages.values())).get("n")
+    print_table(rows, title=f"split {report['split']}, {pictures} pictures, in %")
+
+
+def _interval(gain: list[float]) -> str:
+    point, low, high = gain
+    return f"{point:+.1f} % [{low:+.1f}, {high:+.1f}]"
+
+
+def _print_plan(report: Mapping[str, Any]) -> None:
+    for title, rows in report["tables"].items():
+        print_table(rows, title=title)
+    for problem in report["problems"]:
+        print(f"problem: {problem}")
