@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mtss_zoo import metrics
 from mtss_zoo.errors import UsageError
 from mtss_zoo.images import Preprocess, decode
 from mtss_zoo.interfaces import AttributeSchema, EmbeddingHead, ImageSource
@@ -116,8 +117,8 @@ class AttributeModel(nn.Module):
             position += len(chunk)
 
     def _best(self, scores: Mapping[str, Tensor], top_k: int) -> list[Prediction]:
-        best = {name: s.float().topk(min(top_k, s.shape[1])) for name, s in scores.items()}
-        columns = {name: (b.values.tolist(), b.indices.tolist()) for name, b in best.items()}
+        best = {name: metrics.top_k(s, top_k) for name, s in scores.items()}
+        columns = {name: (scores[name].gather(1, b).tolist(), b.tolist()) for name, b in best.items()}
         size = len(next(iter(columns.values()))[0])
         return [
             {name: self._named(name, values[i], indices[i]) for name, (values, indices) in columns.items()}
