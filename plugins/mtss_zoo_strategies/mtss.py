@@ -1,0 +1,161 @@
+"""The MTSS student: one network that learns every attribute type from its teacher (Shin, ECCV 2020, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, distributed, nn
+
+from mtss_zoo.errors import RecipeError
+from mtss_zoo.interfaces import Batch, Draws, EmbeddingHead, Samples, StageContext, Stream
+from mtss_zoo.model import AttributeModel
+from mtss_zoo.sampling import ConcatSamples, SampleStream, SubsetSamples, shuffled
+from mtss_zoo_strategies.embedding_cache import EmbeddingCache
+from mtss_zoo_strategies.stage import VIEW, StageLosses, weighted_sum
+from mtss_zoo_strategies.teachers import Teachers
+
+
+class MTSSStrategy(nn.Module):
+    """Minimises the sum over types of the loss between the student's and a frozen teacher's embedding of one view.
+
+    Labels are not used: labelled and unlabelled pictures are one shuffled pool. The student takes over the teachers'
+    dictionaries, frozen, and which classes were trained. The loss sees the trained part of a dictionary alone, since
+    an untrained entry is noise that says nothing of how sure a teacher is (the paper does not say).
+
+    With ``cache_views`` V, epoch e reads the fixed view number e % V of every picture, and `prepare` computes the
+    teachers' embeddings of each once; then the teachers are let go. The numbers are those of live teachers on the
+    same views, to float16.
+
+    Raises:
+        RecipeError: a type has no teacher, or the student's head does not fit.
+    """
+
+    compares: ClassVar[Literal["embeddings"]] = "embeddings"
+
+    def __init__(
+        self,
+        model: AttributeModel,
+        context: StageContext,
+        teachers: str = "teachers",
+        cache_views: int = 0,
+        images: Literal["all", "labelled"] = "all",
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.context = context
+        self.cache_views = cache_views
+        self.losses = StageLosses(context)
+        self.samples = _pool(context, images)
+        self.teachers = Teachers.of_stage(context, teachers)
+        self.cache: EmbeddingCache | None = None
+        self.dims = {name: self._take_over(name) for name in context.schema.names}
+
+    def prepare(self) -> None:
+        """Fills the cache of teacher embeddings, in the first process only; the others wait for it."""
+        if not self.cache_views or self.cache:
+            return
+        folder = self.context.folder / "teacher_embeddings"
+        cache = EmbeddingCache(folder, self.dims, self.cache_views, len(self.samples), self._made_from())
+        with _first_process() as first:
+            if first:
+                cache.fill(self._embed_view)
+        self.cache = cache.open()
+        self.teachers.models.clear()
+
+    def streams(self) -> dict[str, Stream]:
+        """One stream of all pictures."""
+        return {"pictures": SampleStream(self.samples, self.context.batch_size, (VIEW,), self._draws)}
+
+    def step(self, batches: dict[str, Batch]) -> dict[str, Tensor]:
+        """The sum of the types' losses as ``loss`` (equation 4), and each type's own as ``loss/<type>``."""
+        (batch,) = batches.values()
+        images = batch.images
+        if self.cache:
+            taught = self.cache.read(batch.view_numbers, batch.rows, images.device)
+        else:
+            taught = self.teachers.embed(images)
+        parts = {
+            name: self.losses(name, learnt, taught[name], self.get_buffer(f"{name}_dictionary"))
+            for name, learnt in self.model.embed(images).items()
+        }
+        return weighted_sum(parts, dict.fromkeys(parts, 1.0))
+
+    def after_step(self) -> None:
+        """Nothing follows a step."""
+
+    def delivered(self) -> AttributeModel:
+        """The student."""
+        return self.model
+
+    def _draws(self, epoch: int) -> Draws:
+        draws = shuffled(len(self.samples), self.context.seed, epoch)
+        if not self.cache_views:
+            return draws
+        return Draws(draws.rows, views=np.full(len(draws.rows), epoch % self.cache_views))
+
+    def _take_over(self, name: str) -> int:
+        """Hands a teacher's dictionary to the student; returns the length of its embeddings."""
+        teacher, head = self.teachers.models[name], self.model.head(name)
+        if not isinstance(head, EmbeddingHead):
+            raise RecipeError(
+                f"the student's head for {name}, {type(head).__name__}, has no embeddings; use label_embedding."
+            )
+        if teacher.schema[name].classes != self.model.schema[name].classes:
+            raise RecipeError(f"teacher and student have different classes of {name}; they need the same schema.")
+        dictionary = teacher.head(name).get_parameter("dictionary")
+        have, need = head.dictionary.shape[1], dictionary.shape[1]
+        if have != need:
+            raise RecipeError(
+                f"the student's embeddings of {name} have length {have}, but its teacher's {need}; set the same `dim`."
+            )
+        with torch.no_grad():
+            head.dictionary.copy_(dictionary)
+            self.model.trained(name).copy_(teacher.trained(name))
+        head.dictionary.requires_grad_(False)
+        self.register_buffer(f"{name}_dictionary", dictionary[teacher.trained(name)], persistent=False)
+        return need
+
+    def _embed_view(self, number: int) -> Iterator[dict[str, Tensor]]:
+        like = next(self.model.parameters())
+        for images in self.context.views(self.samples, VIEW, number):
+            yield self.teachers.embed(images.to(like))
+
+    def _made_from(self) -> dict[str, Any]:
+        """All that a cached embedding depends on."""
+        facts = {"teachers": self.teachers.fingerprint(), "seed": self.context.seed}
+        if (recipe := self.model.recipe) is None:
+            return facts
+        views = {name: stage.views[VIEW].model_dump() for name, stage in recipe.stages.items() if VIEW in stage.views}
+        data = recipe.data.model_dump(mode="json", exclude={"workers", "max_bad_images"})
+        return {**facts, "views": views, "data": data}
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> MTSSStrategy:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.teachers.move(fn)
+        return self
+
+
+def _pool(context: StageContext, images: Literal["all", "labelled"]) -> Samples:
+    """All pictures, or those that have a label of any type."""
+    if images == "all":
+        return ConcatSamples((context.train, context.unlabelled))
+    rows = [context.train.label_pairs(name)[0] for name in context.schema.names]
+    return SubsetSamples(context.train, np.unique(np.concatenate(rows)))
+
+
+@contextmanager
+def _first_process() -> Iterator[bool]:
+    """True in process 0 of a distributed run; at the end the others wait for it, however long it takes."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        yield True
+        return
+    # A group of its own, because the default one gives up after minutes.
+    group: Any = distributed.new_group(backend="gloo", timeout=timedelta(days=7))
+    yield distributed.get_rank() == 0
+    distributed.barrier(group)
+    distributed.destroy_process_group(group)
