@@ -12,10 +12,14 @@ from mtss_zoo import Component, hookimpl
 
 @dataclass(frozen=True)
 class FocalRankingArgs:
-    """``gamma`` 0 is the plain -log p; ``negatives``: all valid ones of the batch, or one at random."""
+    """``gamma`` 0 is the plain -log p.
+
+    ``negatives``: other pictures of the batch, ``all`` or ``one`` at random, as published; or the other ``classes`` of
+    the same picture, or the ``hardest_class`` of them.
+    """
 
     gamma: Annotated[float, Ge(0)] = 1.0
-    negatives: Literal["all", "one"] = "all"
+    negatives: Literal["all", "one", "classes", "hardest_class"] = "all"
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 EPS = 1e-6
+Negatives: TypeAlias = Literal["all", "one", "classes", "hardest_class"]
 
 
 class FocalRankingLoss(nn.Module):
@@ -23,11 +24,15 @@ class FocalRankingLoss(nn.Module):
     - A negative comes from the batch, not from a draw of its own. ``all`` averages over the valid ones of a positive,
       then over the positives; ``one`` draws one of them uniformly from torch's global generator and has the same
       expectation. A positive without a valid negative is skipped.
+
+    Beyond the paper: comparing pictures for one class never calibrates the classes of one picture, which costs much
+    where a type has few classes of unequal size and is not drawn class-balanced. ``classes`` takes as negatives the
+    other classes of the same picture, on average, and ``hardest_class`` the best scored of them alone.
     """
 
     compares = "scores"
 
-    def __init__(self, gamma: float = 1.0, negatives: Literal["all", "one"] = "all") -> None:
+    def __init__(self, gamma: float = 1.0, negatives: Negatives = "all") -> None:
         super().__init__()
         self.gamma = gamma
         self.negatives = negatives
@@ -37,11 +42,16 @@ class FocalRankingLoss(nn.Module):
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32)).where(mask, 0)
         carried = targets > 0.5
         rows, classes = (carried & mask).nonzero(as_tuple=True)
-        # The columns of the P positives, PB, instead of all B x B x N triplets.
-        margins = scores[rows, classes, None] - scores.t()[classes]
-        valid = (~carried & mask).t()[classes]
+        positive, rival = scores[rows, classes, None], ~carried & mask
+        # The columns (PB) or rows (PN) of the P positives, instead of all triplets.
+        if self.negatives in ("all", "one"):
+            margins, valid = positive - scores.t()[classes], rival.t()[classes]
+        else:
+            margins, valid = positive - scores[rows], rival[rows]
         if self.negatives == "one":
             margins, valid = _draw_one(margins, valid)
+        elif self.negatives == "hardest_class":
+            margins, valid = _hardest(margins, valid)
         losses = focal(margins, self.gamma).where(valid, 0)
         of_positive = losses.sum(1) / valid.sum(1).clamp(min=1)
         return of_positive.sum() / valid.any(1).sum().clamp(min=1)
@@ -54,6 +64,12 @@ def focal(margins: Tensor, gamma: float) -> Tensor:
     # At p = 1 the derivative of (1 - p)^gamma is infinite for gamma < 1, so those entries never enter the power.
     p = p.masked_fill(satisfied, 0.5)
     return (-((1 - p) ** gamma) * p.log()).masked_fill(satisfied, 0)
+
+
+def _hardest(margins: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """The smallest valid margin of each row of PN; a row without any keeps an invalid one."""
+    smallest = margins.masked_fill(~valid, torch.inf).argmin(1, keepdim=True)
+    return margins.gather(1, smallest), valid.gather(1, smallest)
 
 
 def _draw_one(margins: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:

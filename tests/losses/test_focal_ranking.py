@@ -167,7 +167,7 @@ def test_a_positive_without_a_negative_is_skipped():
     assert loss.item() == pytest.approx(0.916291, abs=1e-6)
 
 
-@pytest.mark.parametrize("negatives", ["all", "one"])
+@pytest.mark.parametrize("negatives", ["all", "one", "classes", "hardest_class"])
 def test_bfloat16_scores_are_compared_in_float32(negatives):
     scores, targets, mask = random_batch(4)
     low = scores.bfloat16().requires_grad_()
