@@ -5,7 +5,10 @@ A batch is a function of (seed, step, rank): the number of workers and restarts 
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -84,7 +87,7 @@ class StreamLoader:
     Args:
         stream: what to read; ``stream.batch_size`` is for each process.
         schema: the types for which targets and masks are made.
-        augments: the stage's views by name; fresh views of two streams with one seed are independent.
+        augments: the stage's views by name.
         preprocess: the size and normalisation of the pictures.
         seed: of the stage; `fixed_views` with the same seed gives the same pixels.
         steps_per_epoch: batches of a training epoch.
@@ -124,8 +127,11 @@ class StreamLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         for _ in range(self.steps_per_epoch - self._handed_out % self.steps_per_epoch):
-            self._batches = self._batches or self._full_batches()
+            # What is kept must not refer back to this loader: workers of a cycle of references hang when it is freed.
+            self._batches = self._batches or _read(self._reader, self._requests(), self.workers, self.bad_images)
             batch = next(self._batches)
+            if len(batch.rows) < self.stream.batch_size:
+                raise DataError(f"no readable pictures left for a batch: {len(self.bad_images)} cannot be read.")
             self._handed_out += 1
             yield batch
 
@@ -139,24 +145,11 @@ class StreamLoader:
         self._handed_out = state["batches"]
 
     def close(self) -> None:
-        """Ends the workers; iterating goes on with the next batch."""
+        """Ends the workers now, not when the loader is freed; iterating goes on with the next batch."""
         self._batches = None
 
-    def _full_batches(self) -> Iterator[Batch]:
-        for batch in _read(self._reader, self._requests(self._handed_out), self.workers, self.bad_images):
-            if len(batch.rows) < self.stream.batch_size:
-                raise DataError(f"no readable pictures left for a batch: {len(self.bad_images)} cannot be read.")
-            yield batch
-
-    def _requests(self, start: int) -> Iterator[Request]:
-        size, draws, drawn = self.stream.batch_size, Draws(np.empty(0, np.int64)), -1
-        for step in count(start):
-            epoch, index = divmod(step, self._own_steps)
-            if epoch != drawn:
-                draws, drawn = self.stream.draws(epoch), epoch
-            first = (index * self.world_size + self.rank) * size
-            positions = np.arange(first, first + 2 * size) % len(draws.rows)
-            yield Request(size, take(draws, positions), positions, epoch)
+    def _requests(self) -> Iterator[Request]:
+        return _drawn(self.stream, self._own_steps, self._handed_out, self.rank, self.world_size)
 
 
 def fixed_views(
@@ -194,6 +187,17 @@ def evaluation_batches(
             yield batch
 
 
+def _drawn(stream: Stream, own_steps: int, start: int, rank: int, world_size: int) -> Iterator[Request]:
+    size, draws, drawn = stream.batch_size, Draws(np.empty(0, np.int64)), -1
+    for step in count(start):
+        epoch, index = divmod(step, own_steps)
+        if epoch != drawn:
+            draws, drawn = stream.draws(epoch), epoch
+        first = (index * world_size + rank) * size
+        positions = np.arange(first, first + 2 * size) % len(draws.rows)
+        yield Request(size, take(draws, positions), positions, epoch)
+
+
 def _in_order(length: int, batch_size: int, view_number: int) -> Iterator[Request]:
     for first in range(0, length, batch_size):
         rows = np.arange(first, min(first + batch_size, length))
@@ -207,7 +211,7 @@ def _read(reader: BatchReader, requests: Iterator[Request], workers: int, bad_im
         sampler=requests,
         num_workers=workers,
         collate_fn=_as_it_is,
-        worker_init_fn=_ignore_interrupts,
+        worker_init_fn=_prepare_worker,
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # else starting the workers would draw from the global generator
     )
@@ -223,6 +227,14 @@ def _as_it_is(answer: object) -> object:
     return answer
 
 
-def _ignore_interrupts(worker: int) -> None:
+def _prepare_worker(worker: int) -> None:
     # Ctrl-C reaches every process of the terminal; the main one ends its workers without a traceback from each.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    # When the main process is killed, a worker that waits to deliver a batch would otherwise wait for ever.
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)

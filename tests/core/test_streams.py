@@ -1,8 +1,11 @@
 """Batches are a function of seed, step and rank; bad pictures are replaced, named and counted."""
 
+import gc
 import io
 import pickle
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
@@ -360,6 +363,49 @@ def test_workers_live_from_epoch_to_epoch_until_closed() -> None:
     assert len(first) == 2
     of.close()
     assert not children() & first
+
+
+def test_workers_end_with_their_loader() -> None:
+    before = set(torch.multiprocessing.active_children())
+    of = loader(stream(Pictures(22)), workers=2)
+    list(of)
+    assert len(set(torch.multiprocessing.active_children()) - before) == 2
+    gc.disable()  # a cycle of references would only be found by the collector, too late for an orderly end
+    try:
+        del of
+        assert not set(torch.multiprocessing.active_children()) - before
+    finally:
+        gc.enable()
+
+
+READS_FOR_EVER = """
+import numpy as np, torch
+from mtss_zoo.images import Preprocess
+from mtss_zoo.interfaces import AttributeSchema, Draws, Sample
+from mtss_zoo.recipe import AugmentSpec
+from mtss_zoo.sampling import SampleStream
+from mtss_zoo.streams import BadImages, StreamLoader
+
+class Grey:
+    def __len__(self): return 64
+    def __getitem__(self, row): return Sample(str(row), torch.zeros(3, 8, 8, dtype=torch.uint8), {"wide": (1,)})
+
+schema = AttributeSchema.from_dict({"types": [{"name": "wide", "kind": "single", "classes": 5000}]})
+stream = SampleStream(Grey(), 64, ("plain",), lambda epoch: Draws(np.arange(64)))
+views = {"plain": AugmentSpec()}
+for batch in StreamLoader(stream, schema, views, Preprocess(8, 8), 0, 10**9, workers=2, bad_images=BadImages(0)):
+    print("reading", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_workers_end_when_the_main_process_is_killed() -> None:
+    """They hold its output open: it ends only with the last of them."""
+    with subprocess.Popen([sys.executable, "-c", READS_FOR_EVER], stdout=subprocess.PIPE) as main:
+        assert main.stdout is not None
+        assert main.stdout.readline() == b"reading\n"
+        main.kill()
+        main.communicate(timeout=300)
 
 
 def test_what_a_worker_gets_can_be_sent_to_another_process() -> None:

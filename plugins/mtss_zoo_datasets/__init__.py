@@ -1,0 +1,79 @@
+"""The built-in datasets: what each is called, its arguments, and where its code is. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from mtss_zoo import Component, hookimpl
+from mtss_zoo_datasets import examples
+
+
+@dataclass(frozen=True)
+class GarmentsArgs:
+    """`garments`: generated pictures; see `mtss_zoo_datasets.garments.Garments`."""
+
+    seed: Annotated[int, Ge(0)] = 0
+    n_train: Annotated[int, Ge(1)] = 1500
+    n_val: Annotated[int, Ge(1)] = 500
+    n_test: Annotated[int, Ge(1)] = 500
+    n_unlabelled: Annotated[int, Ge(0)] = 6000
+    image_size: Annotated[int, Ge(16), Le(1024)] = 64
+    domain: Literal["studio", "street"] = "studio"
+    label_share: Annotated[float, Gt(0), Le(1)] = 0.5
+    long_tail: Annotated[float, Ge(0)] = 0.8
+
+
+@dataclass(frozen=True)
+class FashionProductsArgs:
+    """`fashion_products`: a folder with ``images/<id>.jpg``, ``styles.csv`` and perhaps ``splits.csv``."""
+
+    root: str | None = None
+
+
+@dataclass(frozen=True)
+class ManifestArgs:
+    """`manifest`: one row a picture in CSV, JSONL or Parquet, beside a schema file."""
+
+    root: str | None = None
+    file: str = "manifest.csv"
+    schema_file: str = "schema.yaml"
+    image_root: str | None = None
+    min_agree: Annotated[int, Ge(1)] = 2
+    balance: str | None = None
+    split_seed: Annotated[int, Ge(0)] = 0
+    label_fraction: Annotated[float, Gt(0), Le(1)] = 1.0
+    dropped: Literal["unlabelled", "ignore"] = "unlabelled"
+
+
+@hookimpl
+def mtss_zoo_components() -> list[Component]:
+    """The datasets of this package."""
+    return [
+        Component(
+            "dataset",
+            "garments",
+            "mtss_zoo_datasets.garments:Garments",
+            "generated pictures of garments; needs no download",
+            GarmentsArgs,
+            examples.garments,
+        ),
+        Component(
+            "dataset",
+            "fashion_products",
+            "mtss_zoo_datasets.fashion_products:FashionProducts",
+            "Fashion Product Images: images/<id>.jpg with styles.csv",
+            FashionProductsArgs,
+            examples.fashion_products,
+        ),
+        Component(
+            "dataset",
+            "manifest",
+            "mtss_zoo_datasets.manifest:Manifest",
+            "your own pictures: one row each in CSV, JSONL or Parquet",
+            ManifestArgs,
+            examples.manifest,
+        ),
+    ]

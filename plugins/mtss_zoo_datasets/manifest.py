@@ -1,0 +1,177 @@
+"""The dataset `manifest`: a user's own pictures, one row each in CSV, JSONL or Parquet."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from mtss_zoo.errors import UnknownNameError
+from mtss_zoo.interfaces import AttributeSchema, AttributeType, Sample
+from mtss_zoo_datasets.labels import Integers, Labels, folder, in_range, known_split, shortened
+from mtss_zoo_datasets.manifest_columns import read_boxes, read_groups, read_images_and_ids, read_metadata
+from mtss_zoo_datasets.manifest_labels import NamedLabels, label_columns, read_labels
+from mtss_zoo_datasets.manifest_splits import (
+    NOWHERE,
+    POOL,
+    Placement,
+    comparable_paths,
+    given_splits,
+    place,
+    refuse_no_training,
+    share_labels,
+    split_groups,
+    without_leaks,
+)
+from mtss_zoo_datasets.manifest_table import ManifestTable
+from mtss_zoo_datasets.schema_file import DeclaredType, declared, read_schema_file
+from mtss_zoo_datasets.splitting import SPLITS, TRAIN
+
+
+class Manifest:
+    """Pictures and their labels, listed in one file; a million rows take seconds and stay in flat arrays.
+
+    Columns: ``image`` (path), and if wanted ``id``, ``split``, one column for each attribute type with one class or
+    several (``|`` between them, or a list), ``answers`` or ``answer_1`` ... or ``<type>.answers`` (crowd answers),
+    ``bbox`` or ``x1 y1 x2 y2``, ``group`` or ``item_id`` (stays in one split); all others are metadata.
+    An empty label is unknown.
+
+    Args:
+        root: folder of the manifest.
+        file: the manifest, relative to ``root``; its ending says the format.
+        schema_file: the attribute types, relative to ``root``; not read where ``schema`` is given.
+        image_root: what the paths in ``image`` are relative to, itself relative to ``root``; default ``root``.
+        min_agree: how many people must give an answer before it is a label.
+        balance: the type by which assigned test sets are balanced; default the first one.
+        split_seed: of assigned splits and of ``label_fraction``.
+        label_fraction: share of train that keeps its labels, class by class; smaller shares lie in larger ones.
+        dropped: what becomes of the other training pictures.
+        schema: the attribute types as a recipe or checkpoint states them; a class that it lacks is unknown.
+    """
+
+    def __init__(
+        self,
+        root: str | None = None,
+        file: str = "manifest.csv",
+        schema_file: str = "schema.yaml",
+        image_root: str | None = None,
+        min_agree: int = 2,
+        balance: str | None = None,
+        split_seed: int = 0,
+        label_fraction: float = 1.0,
+        dropped: Literal["unlabelled", "ignore"] = "unlabelled",
+        *,
+        schema: AttributeSchema | None = None,
+    ) -> None:
+        self.root = folder(root, "manifest", f"{file} and {schema_file}")
+        self.image_root = self.root / (image_root or "")
+        types = declared(schema) if schema else read_schema_file(self.root / schema_file)
+        table = ManifestTable(self.root / file)
+        self._images, self._ids = read_images_and_ids(table)
+        self._boxes = read_boxes(table)
+        self._metadata = read_metadata(table, label_columns(table, types))
+        named = {t.name: read_labels(table, t, len(types) == 1, min_agree) for t in types}
+        self._agreement = {name: n.agreement for name, n in named.items() if n.agreement is not None}
+        balanced = _balanced_by(named, balance)
+        groups = read_groups(table)
+        known = np.logical_or.reduce([n.labels.known for n in named.values()])
+        codes = place(given_splits(table), balanced, known, groups, split_seed)
+        if label_fraction < 1:
+            codes = share_labels(
+                codes, balanced, label_fraction, split_seed, POOL if dropped == "unlabelled" else NOWHERE
+            )
+        paths = comparable_paths(self._images, self.image_root)
+        self._placement = without_leaks(codes, self._ids, paths, table)
+        refuse_no_training(self._placement, table)
+        self.schema, self._labels, notes = _classes(table, types, named, self._placement, closed=schema is None)
+        torn = split_groups(self._placement.codes, groups)
+        self._notes = self._placement.notes + notes + ([f"{torn} groups are in more than one split."] if torn else [])
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Train, val and test, as far as they have rows."""
+        return tuple(name for code, name in enumerate(SPLITS) if len(self._placement.rows(code)))
+
+    def split(self, name: str) -> ManifestSamples:
+        """The pictures of one split with their labels, in the manifest's order."""
+        rows = self._placement.rows(SPLITS.index(known_split(name, self.splits)))
+        return ManifestSamples(self, rows, self._labels.take(rows))
+
+    def unlabelled(self) -> ManifestSamples:
+        """Pictures marked so or without any label, none of which is in val or test."""
+        rows = self._placement.rows(POOL)
+        return ManifestSamples(self, rows, Labels.unknown(self.schema, len(rows)))
+
+    def check(self) -> list[str]:
+        """Missing pictures, leaks, and labels that could not be used."""
+        missing = [path for path in self._images.to_pylist() if not os.path.exists(self.image_root / path)]
+        said = [f"{len(missing)} of {len(self._images)} pictures are missing: {shortened(missing)}."] if missing else []
+        return said + self._notes
+
+    def sample(self, row: int, labels: dict[str, tuple[int, ...]]) -> Sample:
+        """One row of the manifest with these labels."""
+        metadata = {name: text for name, values in self._metadata.items() if (text := values[row].as_py()) is not None}
+        for name, share in self._agreement.items():
+            if not np.isnan(share[row]):
+                metadata["agreement" if len(self.schema) == 1 else f"{name}.agreement"] = f"{share[row]:.3f}"
+        bbox = None
+        if self._boxes is not None and not np.isnan(self._boxes[row, 0]):
+            x1, y1, x2, y2 = self._boxes[row].tolist()
+            bbox = (x1, y1, x2, y2)
+        return Sample(self._ids[row].as_py(), self.image_root / self._images[row].as_py(), labels, metadata, bbox)
+
+
+class ManifestSamples:
+    """Some rows of a manifest, made into samples on access."""
+
+    def __init__(self, manifest: Manifest, rows: Integers, labels: Labels) -> None:
+        self._manifest, self._rows, self._labels = manifest, rows, labels
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, row: int) -> Sample:
+        row = in_range(row, len(self))
+        return self._manifest.sample(int(self._rows[row]), self._labels.at(row))
+
+    def label_pairs(self, type_name: str) -> tuple[Integers, Integers]:
+        """All labels of one type as ``(rows, classes)``."""
+        return self._labels.pairs(type_name)
+
+
+def _balanced_by(named: dict[str, NamedLabels], balance: str | None) -> npt.NDArray[np.int32]:
+    if balance is not None and balance not in named:
+        raise UnknownNameError(f"no attribute type {balance!r} to balance by; there are {', '.join(named)}.")
+    return named[balance or next(iter(named))].labels.first()
+
+
+def _classes(
+    table: ManifestTable, types: list[DeclaredType], named: dict[str, NamedLabels], placement: Placement, closed: bool
+) -> tuple[AttributeSchema, Labels, list[str]]:
+    """The schema, the labels under it, and notes on labels that it lacks.
+
+    ``closed``: a class that the manifest's own schema file does not list is an error.
+    """
+    chosen, labels, notes = [], {}, []
+    for t in types:
+        classes = t.classes or named[t.name].classes_in(placement.rows(TRAIN))
+        if not classes:
+            raise table.fail_file(f"no row of train has a label of {t.name}, so its classes are not known")
+        chosen.append(AttributeType(t.name, t.kind, classes))
+        labels[t.name], dropped = named[t.name].as_classes(classes)
+        if dropped and closed and t.classes:
+            raise _unlisted(table, t, named[t.name], next(iter(dropped)))
+        if dropped:
+            count = sum(dropped.values())
+            notes.append(
+                f"{t.name}: {count} labels are of classes that the schema lacks, unknown: {shortened(dropped)}."
+            )
+    return AttributeSchema(tuple(chosen)), Labels(labels), notes
+
+
+def _unlisted(table: ManifestTable, declared_type: DeclaredType, named: NamedLabels, name: str) -> Exception:
+    rows, codes = named.labels.pairs()
+    row = int(rows[np.flatnonzero(codes == named.names.index(name))[0]])
+    return table.fail(row, declared_type.name, f"{name!r} is not among the classes of the schema file.")
