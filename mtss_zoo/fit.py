@@ -1,0 +1,133 @@
+"""Trains one model of a run with Lightning, and leaves a checkpoint folder."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Trainer
+
+from mtss_zoo.build import build_strategy
+from mtss_zoo.checkpoint import save
+from mtss_zoo.errors import UsageError
+from mtss_zoo.evaluate import measure, score
+from mtss_zoo.interfaces import Batch, Dataset
+from mtss_zoo.journal import BEST, LAST, Journal
+from mtss_zoo.metrics import Counts, count_at_k
+from mtss_zoo.model import AttributeModel
+from mtss_zoo.sampling import SubsetSamples, split_samples
+from mtss_zoo.stage import Context, StageRun
+from mtss_zoo.streams import evaluation_batches
+from mtss_zoo.training_module import TrainingModule
+from mtss_zoo.weights import read_tensors
+
+
+def fit(run: StageRun, dataset: Dataset) -> None:
+    """Trains one model to its end, from its restart point if there is one.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C, once a restart point is written.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    context = Context(run, dataset)
+    validation = split_samples(dataset, run.recipe.evaluate.select_on, run.recipe.data.holdout, run.recipe.seed)
+
+    def count(model: AttributeModel, rank: int, world_size: int) -> Counts:
+        share = SubsetSamples(validation, range(rank, len(validation), world_size))
+        scored = score(model, _batches(context, share)) if len(share) else {}
+        return sum((count_at_k(s.scores, s.labels, 1) for s in scored.values()), Counts())
+
+    model = run.build_model()
+    module = TrainingModule(build_strategy(run.spec, model, context), context)
+    journal = Journal(run, count)
+    last = run.folder / LAST
+    with quiet_lightning(), journal:
+        trainer = make_trainer(run, [journal])
+        try:
+            trainer.fit(module, ckpt_path=last if last.is_file() else None, weights_only=True)
+        except SystemExit as error:  # what Lightning makes of SIGTERM and of a second Ctrl-C
+            raise KeyboardInterrupt(_stopped(run)) from error
+    if journal.stopped:
+        raise KeyboardInterrupt(_stopped(run))
+    if trainer.is_global_zero:
+        _deliver(run, context, dataset, module, journal, trainer.strategy.root_device)
+    trainer.strategy.barrier()
+
+
+def make_trainer(run: StageRun, callbacks: list[Any], **fields: Any) -> Trainer:
+    """Lightning's trainer for one pass over all batches of a run, with the fields that the recipe hands over.
+
+    Raises:
+        UsageError: this machine has not what they ask for.
+    """
+    try:
+        return Trainer(
+            **run.recipe.trainer.model_dump(exclude={"log_every", "save_every"}) | fields,
+            max_epochs=1,
+            gradient_clip_val=run.spec.optimizer.clip_norm,
+            callbacks=callbacks,
+            default_root_dir=run.folder,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+    except (MisconfigurationException, ValueError) as error:
+        raise UsageError(f"the recipe's trainer fields do not work here: {error}") from error
+
+
+def _stopped(run: StageRun) -> str:
+    return f"{run.label} was stopped; the same command goes on from the restart point in {run.folder}."
+
+
+def _batches(context: Context, samples: Any) -> Iterator[Batch]:
+    recipe = context.run.recipe
+    return evaluation_batches(
+        samples,
+        context.schema,
+        context.preprocess,
+        recipe.evaluate.batch_size,
+        recipe.data.workers,
+        context.bad_images,
+    )
+
+
+def _deliver(
+    run: StageRun, context: Context, dataset: Dataset, module: TrainingModule, journal: Journal, device: torch.device
+) -> None:
+    """Measures the chosen weights and saves them; a restart point is of no more use then."""
+    model, best = module.delivered(), run.folder / BEST
+    if best.is_file():
+        model.load_state_dict(read_tensors(best))
+    split, data = run.recipe.evaluate.split, run.recipe.data
+    samples = split_samples(dataset, split, data.holdout, run.recipe.seed)
+    scored = score(model.to(device), _batches(context, samples))
+    chosen = {"stage": run.label, "steps": journal.step, "selected_on": run.recipe.evaluate.select_on}
+    metrics = {"split": split} | measure(scored, run.schema, run.recipe.evaluate.k)
+    save(model, run.folder, metrics | {"training": chosen | {"keep": run.spec.keep, "best": journal.best}})
+    for file in (run.folder / LAST, best):
+        file.unlink(missing_ok=True)
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Lightning's messages are off: its advice does not fit a run that resumes its batches by position."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for message in (r".*dataloader is not resumable.*", r".*in eval mode at the start of training.*"):
+                warnings.filterwarnings("ignore", message=message)
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

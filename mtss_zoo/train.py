@@ -1,0 +1,119 @@
+"""Runs the stages of a recipe, one after the other, in one folder that is never deleted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtss_zoo.errors import UsageError
+from mtss_zoo.recipe_source import load_recipe
+
+if TYPE_CHECKING:
+    from mtss_zoo.recipe import Recipe
+
+VOLATILE = {
+    "summary",
+    "provided_by",
+    "data.workers",
+    "data.max_bad_images",
+    "data.dataset.args.root",
+    "evaluate.batch_size",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
+    "trainer.strategy",
+    "trainer.save_every",
+}
+"""Keys that may change from one call to the next: they say where and how a run computes, not what."""
+
+
+def train(
+    recipe: str | Path | Mapping[str, Any] | Recipe,
+    out: str | Path | None = None,
+    data_root: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    stage: str | None = None,
+    type_name: str | None = None,
+) -> Path:
+    """Trains the stages of a recipe in order; finished ones are skipped, and a stopped one goes on where it was.
+
+    ``out`` then holds ``recipe.yaml``, resolved and with its schema, and a checkpoint folder for each model:
+    ``out/<stage>``, or ``out/<stage>/<type>`` for a stage that is ``per_type``.
+
+    Args:
+        recipe: a built-in name, a YAML file, plain data or a `Recipe`.
+        out: the run's folder; default ``runs/<name of the recipe>``.
+        data_root: the folder of a dataset on disk.
+        overrides: dotted keys to values, ``{"stages.student.epochs": 3}``.
+        stage: train this stage alone; those it needs are finished already.
+        type_name: of a ``per_type`` stage, train this attribute type's model alone.
+
+    Returns:
+        The folder of the last stage that was asked for: with a ``per_type`` stage it holds one for each type.
+
+    Raises:
+        UsageError: the folder belongs to another recipe, or the stage, type or split does not exist.
+        KeyboardInterrupt: after Ctrl-C, once a restart point is written.
+    """
+    from mtss_zoo.stage import expand, open_data
+
+    resolved = load_recipe(recipe, overrides)
+    resolved = resolved.model_copy(update={"data": resolved.data.rooted(data_root)})
+    resolved, dataset = open_data(resolved)
+    out = Path(out or Path("runs") / resolved.name)
+    runs = expand(resolved, out, stage, type_name)
+    _claim(out, resolved)
+    for run in runs:
+        if run.finished:
+            _say(f"{run.label}: finished before, in {run.folder}")
+            continue
+        from mtss_zoo.fit import fit
+
+        try:
+            fit(run, dataset)
+        except KeyboardInterrupt as stop:
+            _say(str(stop))
+            raise
+        _say(f"{run.label}: finished, in {run.folder}")
+    return runs[-1].folder if type_name or not runs[-1].type_name else runs[-1].folder.parent
+
+
+def _claim(out: Path, recipe: Recipe) -> None:
+    """Writes the recipe into a new run folder, or makes sure that the folder is a run of this recipe."""
+    path = out / "recipe.yaml"
+    if path.is_file():
+        before, now = (dict(_leaves(r.to_dict())) for r in (load_recipe(path), recipe))
+        different = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k) and k not in VOLATILE)
+        if different:
+            shown = ", ".join(f"{k} ({before.get(k)} there, {now.get(k)} now)" for k in different[:3])
+            more = f" and {len(different) - 3} more" if len(different) > 3 else ""
+            raise UsageError(f"{out} is a run of another recipe: {shown}{more}. Choose another folder with --out.")
+        return
+    if not _first_process():
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    part = out / ".recipe.yaml.part"
+    part.write_text(recipe.to_yaml(), encoding="utf-8")
+    os.replace(part, path)
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for name, part in value.items():
+            yield from _leaves(part, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, value
+
+
+def _first_process() -> bool:
+    """Whether this is process 0 of a distributed run, or the only one; launchers tell by these variables."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK", "NODE_RANK"))
+
+
+def _say(text: str) -> None:
+    if _first_process():
+        from rich.console import Console
+
+        Console(stderr=True).print(text, highlight=False, soft_wrap=True)

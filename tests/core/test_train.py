@@ -1,0 +1,304 @@
+"""Training from a recipe to finished checkpoint folders, on the toy plugin."""
+
+import csv
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import mtss_zoo
+from mtss_zoo.errors import CheckpointError, DataError, MtssZooError, RecipeError, UnknownNameError, UsageError
+from mtss_zoo.plan import plan
+from mtss_zoo.training_module import TrainingModule, moving_average
+
+Train = Callable[..., Path]
+
+
+@pytest.fixture
+def train(toy_plugin: Path, tmp_path: Path) -> Train:
+    """Trains the toy recipe into ``tmp_path/run``, or into the folder that is named."""
+
+    def run(out: str = "run", recipe: Any = toy_plugin / "recipe.yaml", **arguments: Any) -> Path:
+        return mtss_zoo.train(recipe, tmp_path / out, **arguments)
+
+    return run
+
+
+SUPERVISED = {
+    "stages.teachers.per_type": False,
+    "stages.teachers.loss": "bce",
+    "model.head": "linear",
+}
+"""Turns the first stage into one multi-task model."""
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_all_stages_leave_checkpoint_folders(train: Train, tmp_path: Path) -> None:
+    last = train()
+    assert last == tmp_path / "run" / "student"
+    assert mtss_zoo.load(last).schema.names == ("colour", "marks")
+    assert mtss_zoo.load(tmp_path / "run" / "teachers" / "marks").schema.names == ("marks",)
+    measured = json.loads((last / "metrics.json").read_text())
+    assert measured["split"] == "val"
+    assert set(measured["types"]) == {"colour", "marks"}
+    left = {path.name for path in last.iterdir()}
+    assert left.isdisjoint({"last.ckpt", "best.safetensors"})
+    assert left >= {"model.safetensors", "recipe.yaml", "metrics.json", "README.md", "log.csv"}
+
+
+def test_the_log_has_a_row_every_log_every_steps_and_at_the_end_of_each_epoch(train: Train) -> None:
+    """36 colours in batches of 8 are 4 steps an epoch; 3 epochs are 12."""
+    log = rows(train(stage="teachers", type_name="colour", overrides={"trainer.log_every": 3}))
+    assert [row["step"] for row in log] == ["3", "4", "6", "8", "9", "12"]
+    assert [row["epoch"] for row in log] == ["0.75", "1.0", "1.5", "2.0", "2.25", "3.0"]
+    assert [row["step"] for row in log if row["val/f1@1"]] == ["4", "8", "12"]
+    assert list(log[0]) == ["step", "epoch", "lr", "loss", "loss/colour", "val/f1@1"]
+
+
+def test_a_row_is_the_mean_since_the_row_before(train: Train) -> None:
+    every = {"stage": "teachers", "type_name": "colour"}
+    fine = rows(train("fine", **every, overrides={"trainer.log_every": 1}))
+    coarse = rows(train("coarse", **every, overrides={"trainer.log_every": 4}))
+    assert float(coarse[0]["loss"]) == pytest.approx(sum(float(row["loss"]) for row in fine[:4]) / 4)
+
+
+def test_the_rate_follows_the_schedule(train: Train) -> None:
+    schedule = {"stages.teachers.schedule": {"kind": "cosine", "warmup_epochs": 1}, "trainer.log_every": 1}
+    log = rows(train(stage="teachers", type_name="colour", overrides=schedule))
+    assert [float(row["lr"]) for row in log[:5]] == pytest.approx([0, 0.0025, 0.005, 0.0075, 0.01])
+
+
+def test_finished_stages_are_skipped(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    last = train()
+    before = (last / "model.safetensors").stat().st_mtime_ns
+    monkeypatch.setattr(TrainingModule, "training_step", None)
+    assert train() == last
+    assert (last / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_one_type_alone_is_what_the_whole_stage_gives(train: Train) -> None:
+    alone = train("alone", stage="teachers", type_name="marks")
+    together = train("together", stage="teachers")
+    assert alone.name == "marks"
+    assert together.name == "teachers"
+    for name in ("model.safetensors", "log.csv"):
+        assert (alone / name).read_bytes() == (together / "marks" / name).read_bytes()
+
+
+def test_a_student_without_its_teachers_says_how_to_train_them(train: Train) -> None:
+    train(stage="teachers", type_name="colour")
+    with pytest.raises(UsageError, match=r"teachers/marks is not trained yet.*--stage teachers --type marks"):
+        train(stage="student")
+
+
+def test_another_recipe_in_the_same_folder_is_refused(train: Train) -> None:
+    folder = train(stage="teachers", type_name="colour")
+    before = (folder / "model.safetensors").read_bytes()
+    with pytest.raises(UsageError, match=r"another recipe: stages\.teachers\.batch_size \(8 there, 4 now\)"):
+        train(overrides={"stages.teachers.batch_size": 4})
+    assert (folder / "model.safetensors").read_bytes() == before
+
+
+def test_how_a_run_computes_may_change_between_calls(train: Train) -> None:
+    train(stage="teachers", type_name="colour")
+    train(stage="teachers", overrides={"data.workers": 1, "trainer.save_every": 7, "trainer.devices": "auto"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"stage": "studnet"}, UnknownNameError, "no stage 'studnet'. Did you mean student?"),
+        ({"stage": "teachers", "type_name": "shape"}, UnknownNameError, "no attribute type 'shape'"),
+        ({"stage": "student", "type_name": "colour"}, UsageError, "per_type; here: teachers"),
+        ({"overrides": {"evaluate.select_on": "holdout"}}, UsageError, "select_on is 'holdout', but .* train, val"),
+        ({"overrides": {"trainer.devices": 0}}, UsageError, "trainer fields do not work here"),
+        ({"overrides": {"stages.student.strategy.args.teachers": "student"}}, RecipeError, "does not come before"),
+    ],
+)
+def test_what_cannot_be_is_said_in_words(
+    train: Train, arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    if "overrides" in arguments and "stages.student.strategy.args.teachers" in arguments["overrides"]:
+        arguments["stage"] = "student"
+    with pytest.raises(error, match=message):
+        train(**arguments)
+
+
+def test_best_weights_are_those_of_the_best_epoch(train: Train) -> None:
+    """Each epoch is also a run's last: one that stops there keeps the same weights as the long run had then."""
+    steady = SUPERVISED | {"stages.teachers.schedule": {"kind": "constant"}, "stages.teachers.epochs": 4}
+    best = train("best", stage="teachers", overrides=steady)
+    training = json.loads((best / "metrics.json").read_text())["training"]
+    scores = [float(row["val/f1@1"]) for row in rows(best) if row["val/f1@1"]]
+    epoch = scores.index(max(scores)) + 1
+    assert (training["best"]["epoch"], training["best"]["f1@1"]) == (epoch, max(scores))
+    short = steady | {"stages.teachers.epochs": epoch, "stages.teachers.keep": "last"}
+    same, other = (
+        load_file(best / "model.safetensors"),
+        load_file(train("short", stage="teachers", overrides=short) / "model.safetensors"),
+    )
+    assert all(torch.equal(same[name], other[name]) for name in same)
+
+
+def test_the_holdout_is_taken_from_train(train: Train) -> None:
+    overrides = {"data.holdout": 0.25, "evaluate.select_on": "holdout"}
+    table = plan(Path(__file__).parents[1] / "toy_plugin/recipe.yaml", overrides=overrides)["tables"]
+    pictures = {row["split"]: row["pictures"] for row in table["pictures and labels"]}
+    assert pictures == {"train": 36, "val": 12, "holdout": 12, "unlabelled": 16}
+    folder = train(stage="teachers", overrides=overrides) / "colour"
+    assert json.loads((folder / "metrics.json").read_text())["training"]["selected_on"] == "holdout"
+
+
+def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch, number: int = signal.SIGINT) -> None:
+    """Ctrl-C, or another signal, in the midst of a step."""
+    plain = TrainingModule.training_step
+
+    def training_step(module: TrainingModule, batch: Any, batch_idx: int) -> Any:
+        if batch_idx == step:
+            signal.raise_signal(number)
+        return plain(module, batch, batch_idx)
+
+    monkeypatch.setattr(TrainingModule, "training_step", training_step)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {},
+        {"stages.teachers.ema": 0.9},
+        {"trainer.accumulate_grad_batches": 3},
+        {"stages.teachers.epochs": None, "stages.teachers.steps": 13, "stages.teachers.validate_every": 2},
+        {"stages.teachers.optimizer": {"lr": 0.1, "momentum": 0.9, "clip_norm": 0.1}},
+    ],
+    ids=["plain", "ema", "accumulate", "steps", "clip"],
+)
+def test_after_ctrl_c_a_run_goes_on_as_if_nothing_was(
+    train: Train, monkeypatch: pytest.MonkeyPatch, overrides: dict[str, Any]
+) -> None:
+    chosen = {"stage": "teachers", "overrides": SUPERVISED | overrides}
+    expected = train("whole", **chosen)
+    with monkeypatch.context() as patch:
+        interrupt_at(7, patch)
+        with pytest.raises(KeyboardInterrupt, match=r"teachers was stopped; the same command goes on"):
+            train("stopped", **chosen)
+    found = train("stopped", **chosen)
+    for name in ("log.csv", "model.safetensors", "metrics.json"):
+        assert (found / name).read_bytes() == (expected / name).read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_step_and_keeps_it(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    interrupt_at(4, monkeypatch, number)
+    with pytest.raises(KeyboardInterrupt):
+        train(stage="teachers", overrides=SUPERVISED)
+    restart = torch.load(tmp_path / "run" / "teachers" / "last.ckpt", weights_only=True)
+    assert restart["global_step"] == 5
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(MtssZooError, match="the loss is nan at step"):
+        train(stage="teachers", overrides=SUPERVISED | {"stages.teachers.optimizer": {"lr": 1e30}})
+
+
+def test_bad_pictures_are_named_and_tolerated(train: Train) -> None:
+    overrides = {"data.dataset.args.bad": 3, "data.max_bad_images": 3}
+    folder = train(stage="teachers", type_name="colour", overrides=overrides)
+    lines = (folder / "bad_images.txt").read_text().splitlines()
+    assert sorted(line.split("\t")[0] for line in lines) == ["tile 0", "tile 1", "tile 2"]
+
+
+def test_too_many_bad_pictures_end_the_run_and_a_higher_limit_goes_on(train: Train, tmp_path: Path) -> None:
+    chosen = {"stage": "teachers", "type_name": "colour"}
+    few = {"data.dataset.args.bad": 3, "trainer.save_every": 1}
+    with pytest.raises(DataError, match="3 pictures cannot be read, more than the 2 "):
+        train(**chosen, overrides=few | {"data.max_bad_images": 2})
+    assert (tmp_path / "run" / "teachers" / "colour" / "last.ckpt").is_file()
+    expected = train("whole", **chosen, overrides=few | {"data.max_bad_images": 3})
+    found = train(**chosen, overrides=few | {"data.max_bad_images": 3})
+    assert (found / "log.csv").read_bytes() == (expected / "log.csv").read_bytes()
+
+
+def test_a_stage_starts_from_the_backbone_of_an_earlier_one(train: Train, tmp_path: Path) -> None:
+    overrides = {"stages.student.init_from": "teachers", "stages.student.optimizer.lr": 1e-30, "trainer.log_every": 99}
+    student = train(overrides=overrides | {"stages.teachers.per_type": False})
+    start, end = (load_file(folder / "model.safetensors") for folder in (student.parent / "teachers", student))
+    for name in ("backbone.0.weight", "backbone.1.bias", "backbone.6.weight"):
+        torch.testing.assert_close(end[name], start[name], rtol=0, atol=1e-20)
+    assert not torch.equal(end["heads.colour_head.projection.weight"], start["heads.colour_head.projection.weight"])
+
+
+def test_one_model_cannot_start_from_one_for_each_type(train: Train) -> None:
+    train(stage="teachers", overrides={"stages.student.init_from": "teachers"})
+    with pytest.raises(RecipeError, match=r"student starts from stage teachers, which trains one model for each"):
+        train(stage="student", overrides={"stages.student.init_from": "teachers"})
+
+
+def test_a_backbone_of_another_kind_does_not_fit(train: Train, tmp_path: Path) -> None:
+    teacher = train(stage="teachers", type_name="colour")
+    other = {"model.backbone": "resnet18", "stages.teachers.init_from": str(teacher)}
+    with pytest.raises(CheckpointError, match="does not fit this one"):
+        train("other", stage="teachers", type_name="colour", overrides=other)
+
+
+def test_a_moving_average_takes_floats_and_copies_counters(toy_plugin: Path) -> None:
+    """theta 1, then 2, 3, 5 with decay 0.9: 1.1, 1.29, 1.661."""
+    model = mtss_zoo.build(toy_plugin / "recipe.yaml")
+    statistics = model.backbone[1]
+    with torch.no_grad():
+        statistics.weight.fill_(1)
+        statistics.running_mean.fill_(1)
+    copy = moving_average(model, 0.9)
+    for step, (value, expected) in enumerate(zip((2.0, 3.0, 5.0), (1.1, 1.29, 1.661), strict=True), start=1):
+        with torch.no_grad():
+            statistics.weight.fill_(value)
+            statistics.running_mean.fill_(value)
+            statistics.num_batches_tracked.fill_(step)
+        copy.update_parameters(model)
+        averaged = copy.module.backbone[1]
+        assert averaged.weight.tolist() == pytest.approx([expected] * 8)
+        assert averaged.running_mean.tolist() == pytest.approx([expected] * 8)
+        assert averaged.num_batches_tracked == step
+
+
+def test_a_plan_counts_everything_and_writes_nothing(toy_plugin: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    report = plan(toy_plugin / "recipe.yaml", overrides={"trainer.accumulate_grad_batches": 2})
+    colour, marks, student = report["tables"]["stages"]
+    assert (colour["stage"], marks["stage"], student["stage"]) == ("teachers/colour", "teachers/marks", "student")
+    assert (colour["steps"], colour["pictures a step"], colour["epochs"]) == (6, 16, 3)
+    assert (student["steps"], student["batches"]) == (12, "pictures 8")
+    colour, _, student = report["tables"]["sizes"]
+    # The convolution, the batch norm, the last layer, the head's projection, and its dictionary of 3 classes.
+    assert colour["parameters"] == 224 + 16 + 264 + 72 + 24
+    assert student["parameters"] - student["trained"] == 8 * (3 + 2)
+    assert student["peak MB"] > 0
+    assert report["problems"] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_tells_what_is_missing_and_what_fails(toy_plugin: Path) -> None:
+    report = plan(toy_plugin / "recipe.yaml", overrides={"data.dataset.args.bad": 2, "stages.student.batch_size": 99})
+    assert report["problems"][0] == "2 pictures are missing."
+    assert "student: an epoch of 64 pictures does not fill one batch of 99" in report["problems"][1]
+    assert len(report["tables"]["stages"]) == 2
+
+
+def test_where_nothing_can_be_validated_the_last_weights_are_kept(train: Train) -> None:
+    """The first validation picture has no marks, so that F1 has no ground truth."""
+    overrides = {"data.dataset.args.n_val": 1, "stages.teachers.epochs": 2}
+    folder = train(stage="teachers", type_name="marks", overrides=overrides)
+    assert [row["val/f1@1"] for row in rows(folder) if row["val/f1@1"]] == ["nan", "nan"]
+    best = json.loads((folder / "metrics.json").read_text())["training"]["best"]
+    assert best == {"f1@1": None, "step": 8, "epoch": 2.0}
