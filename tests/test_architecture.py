@@ -25,7 +25,7 @@ LAYERS = """
     batches
     streams
     model
-    model_card
+    model_card weights
     build
     checkpoint
     stage
@@ -34,7 +34,7 @@ LAYERS = """
     fit
     plan
     train
-    conformance
+    conformance plugin_template
     cli
 """
 LEVEL = {module: level for level, line in enumerate(LAYERS.strip().splitlines()) for module in line.split()}

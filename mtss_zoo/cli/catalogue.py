@@ -80,3 +80,16 @@ def list_plugins(context: typer.Context, as_json: Json = False) -> None:
         for p in plugins()
     ]
     print_json(rows) if as_json else print_table(rows)
+
+
+@plugins_app.command("new")
+def new_plugin(
+    kind: Annotated[str, typer.Argument(help=f"{', '.join(KINDS)}.")],
+    name: Annotated[str, typer.Argument(help="The component's name in a recipe, such as colour_chips.")],
+    out: Annotated[Path | None, typer.Option(help="The package's folder; default mtss-zoo-NAME.")] = None,
+) -> None:
+    """Write a plugin package with one component, ready to be installed, tried and tested."""
+    from mtss_zoo.plugin_template import write_plugin
+
+    folder = write_plugin(kind, name, out)
+    print(f"written: {folder}\nnext: cd {folder} && pip install -e '.[test]' && pytest")
