@@ -69,8 +69,8 @@ def _packages(recipe: Recipe) -> dict[str, str]:
     for stage in recipe.stages.values():
         named |= {("loss", p.name) for p in (stage.loss, *stage.losses.values()) if p}
         named.add(("strategy", stage.strategy.name))
-        if stage.model:
-            named |= {("backbone", stage.model.backbone.name), ("head", stage.model.head.name)}
+        changed = {"backbone": stage.model.backbone, "head": stage.model.head}
+        named |= {(kind, part.name) for kind, part in changed.items() if part}
     plugins = {f"{kind} {name}": registry.provider(registry.find(kind, name)) for kind, name in sorted(named)}  # type: ignore[arg-type]
     return {key: f"{p.distribution} {p.version}" for key, p in plugins.items() if p.distribution != "mtss-zoo"}
 

@@ -79,6 +79,13 @@ class ModelSpec(Spec):
     head: Part
 
 
+class ModelChange(Spec):
+    """Parts of the model that differ in one stage."""
+
+    backbone: Part | None = None
+    head: Part | None = None
+
+
 class AugmentSpec(Spec):
     """Random changes of a training picture, in this order; the default changes nothing."""
 
@@ -122,7 +129,7 @@ class StageSpec(Spec):
     loss: Part | None = None
     losses: dict[str, Part] = Field({}, description="by attribute type, where it differs from `loss`")
     per_type: bool = Field(False, description="train one model for each attribute type")
-    model: ModelSpec | None = Field(None, description="where it differs from the recipe's model")
+    model: ModelChange = Field(ModelChange(), description="where it differs from the recipe's model")
     init_from: str | None = Field(None, description="an earlier stage, a checkpoint folder, or owner/repo@revision")
     views: dict[str, AugmentSpec] = {"train": AugmentSpec()}
     batch_size: Positive = 128
@@ -185,6 +192,11 @@ class Recipe(Spec):
     def attribute_schema(self) -> AttributeSchema | None:
         """The schema that the recipe itself states, if it does."""
         return AttributeSchema.from_dict(self.schema_.model_dump()) if self.schema_ else None
+
+    def model_of(self, stage: str) -> ModelSpec:
+        """The model that one stage trains."""
+        change = self.stages[stage].model
+        return ModelSpec(backbone=change.backbone or self.model.backbone, head=change.head or self.model.head)
 
     def with_schema(self, schema: AttributeSchema) -> Recipe:
         """The same recipe that states this schema."""

@@ -119,7 +119,9 @@ def _merge(old: Any, new: Any, path: KeyPath, places: dict[KeyPath, str]) -> Any
         for stale in [p for p in places if p[: len(path)] == path and len(p) > len(path)]:
             del places[stale]
         return new
-    return {**old, **{k: _merge(old.get(k), v, (*path, k), places) if k in old else v for k, v in new.items()}}
+    merged = {**old, **{k: _merge(old.get(k), v, (*path, k), places) if k in old else v for k, v in new.items()}}
+    # A null takes a key of the base away, but for an argument it is a value.
+    return merged if "args" in path else {k: v for k, v in merged.items() if v is not None}
 
 
 def _names_another(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

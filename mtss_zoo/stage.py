@@ -71,7 +71,7 @@ class StageRun:
         A dry run pretends to start from an earlier stage, which is perhaps not trained yet.
         """
         torch.manual_seed(self.seed)
-        model = build_model(self.recipe, self.schema, self.spec.model)
+        model = build_model(self.recipe, self.schema, self.recipe.model_of(self.stage))
         source = self.spec.init_from
         if source and not (pretend and source in self.recipe.stages):
             _load_backbone(model, self._start_folder(source))
@@ -164,7 +164,7 @@ class Context:
             raise RecipeError(f"stage {self.run.stage} needs stage {stage!r}, which does not come before it.")
         runs = self.run.of_stage(stage)
         if self.pretend:
-            return {r.type_name or "all": build_model(r.recipe, r.schema, r.spec.model).eval() for r in runs}
+            return {r.type_name or "all": build_model(r.recipe, r.schema, r.recipe.model_of(r.stage)).eval() for r in runs}
         return {r.type_name or "all": load(r.required().folder) for r in runs}
 
     def views(self, samples: Samples, view: str, number: int) -> Iterator[Tensor]:

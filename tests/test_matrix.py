@@ -45,8 +45,8 @@ def test_what_a_resolved_recipe_prints_it_loads(name):
 def test_every_recipe_can_be_built(name, recipe):
     with torch.device("meta"):
         assert build_model(recipe).schema == recipe.attribute_schema
-        for stage in recipe.stages.values():
-            build_model(recipe, spec=stage.model)
+        for stage in recipe.stages:
+            build_model(recipe, spec=recipe.model_of(stage))
 
 
 @every_recipe

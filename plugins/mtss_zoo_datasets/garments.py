@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from mtss_zoo.errors import UsageError
 from mtss_zoo.interfaces import AttributeSchema, AttributeType, Sample
@@ -46,6 +48,8 @@ SCHEMA = AttributeSchema(
         AttributeType("details", "multi", DETAILS),
     )
 )
+SMALL = 64
+"""Pixels up to which drawn pictures are kept in memory: 16,384 of them take 200 MB at the most."""
 # Part of what every random number is drawn from; the order must not change.
 STREAMS = ("train", "val", "test", "unlabelled")
 DOMAINS = ("studio", "street")
@@ -135,7 +139,8 @@ class GarmentSamples:
         row = in_range(row, len(self))
         dataset = self._dataset
         place = (dataset.seed, STREAMS.index(self._split), DOMAINS.index(dataset.domain), row)
-        image = draw(self.garment(row), np.random.default_rng(place), dataset.image_size, dataset.domain)
+        picture = _small_picture if dataset.image_size <= SMALL else _picture
+        image = picture(self.garment(row), place, dataset.image_size, dataset.domain)
         return Sample(f"{self._split}-{row}", image, self._labels.at(row), {"domain": dataset.domain})
 
     def garment(self, row: int) -> Garment:
@@ -153,6 +158,14 @@ class GarmentSamples:
     def label_pairs(self, type_name: str) -> tuple[Integers, Integers]:
         """All labels of one type as ``(rows, classes)``; draws no picture."""
         return self._labels.pairs(type_name)
+
+
+def _picture(garment: Garment, place: tuple[int, ...], image_size: int, domain: Domain) -> Image.Image:
+    return draw(garment, np.random.default_rng(place), image_size, domain)
+
+
+# Drawing costs more than a small network's training step, and a training reads every picture once an epoch.
+_small_picture = lru_cache(maxsize=16384)(_picture)
 
 
 def looks(seed: int, split: str, domain: str, rows: int, long_tail: float) -> dict[str, npt.NDArray[np.integer]]:

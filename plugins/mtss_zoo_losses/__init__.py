@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Gt, Lt
 
 from mtss_zoo import Component, hookimpl
 
@@ -24,9 +24,13 @@ class FocalRankingArgs:
 
 @dataclass(frozen=True)
 class CrossEntropyArgs:
-    """``label_smoothing``: the share of the target that is spread evenly over the known classes."""
+    """``label_smoothing``: the share of the target that is spread evenly over the known classes.
+
+    ``scale``: what the scores are multiplied by; 16 for cosines.
+    """
 
     label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
+    scale: Annotated[float, Gt(0)] = 1.0
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,13 @@ def test_cross_entropy_of_fully_known_pictures_is_torchs(smoothing):
     torch.testing.assert_close(CrossEntropyLoss(smoothing)(scores, targets, known), expected)
 
 
+def test_cross_entropy_of_cosines_is_sharpened_by_the_scale():
+    scores, targets, _ = random_batch(0)
+    known = torch.ones_like(targets, dtype=torch.bool)
+    expected = F.cross_entropy(16 * scores, targets.argmax(1))
+    torch.testing.assert_close(CrossEntropyLoss(scale=16)(scores, targets, known), expected)
+
+
 def test_cross_entropy_accepts_soft_targets():
     scores, _, _ = random_batch(0)
     soft = torch.rand(5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).softmax(1)
