@@ -1,6 +1,6 @@
 """A ResNet-50 with weights from a file: `mtss_zoo.load` beside timm's create and load. Outputs are bit-equal.
 
-    python benchmarks/build_with_weights.py
+python benchmarks/build_with_weights.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`model.predict` for six attribute types beside the bare backbone's forward on the same tensor.
 
-    python benchmarks/predict.py
+python benchmarks/predict.py
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python benchmarks/shrink_pictures.py ROOT OUT HEIGHT WIDTH
 
-The pictures are what the recipe's `data.image_size` would make of the originals, without loss (PNG data; the names stay).
+The pictures are what `data.image_size` would make of the originals, without loss: PNG data under the old names.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How long `import mtss_zoo` and `mtss-zoo list` take, as whole processes, beside an empty interpreter.
 
-    python benchmarks/start_up.py
+python benchmarks/start_up.py
 """
 
 from __future__ import annotations

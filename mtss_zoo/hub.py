@@ -25,9 +25,7 @@ def fetch_folder(name: str) -> Path:
     import huggingface_hub
 
     try:
-        return Path(
-            huggingface_hub.snapshot_download(match["repo"], revision=match["revision"], allow_patterns=FILES)
-        )
+        return Path(huggingface_hub.snapshot_download(match["repo"], revision=match["revision"], allow_patterns=FILES))
     except Exception as error:  # the client raises errors of several libraries
         raise CheckpointError(_reason(name, error)) from error
 

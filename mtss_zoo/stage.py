@@ -164,7 +164,8 @@ class Context:
             raise RecipeError(f"stage {self.run.stage} needs stage {stage!r}, which does not come before it.")
         runs = self.run.of_stage(stage)
         if self.pretend:
-            return {r.type_name or "all": build_model(r.recipe, r.schema, r.recipe.model_of(r.stage)).eval() for r in runs}
+            untrained = (build_model(r.recipe, r.schema, r.recipe.model_of(r.stage)) for r in runs)
+            return {r.type_name or "all": model.eval() for r, model in zip(runs, untrained, strict=True)}
         return {r.type_name or "all": load(r.required().folder) for r in runs}
 
     def views(self, samples: Samples, view: str, number: int) -> Iterator[Tensor]:

@@ -82,28 +82,31 @@ def quickstart(
 
 
 def print_report(report: Mapping[str, Any]) -> None:
-    """The stages side by side for every type, with n and the last stage's gain over the first."""
+    """The stages side by side for every type, with n and the last stage's gain over its teachers."""
     stages = report["stages"]
-    names = list(next(iter(stages.values()))["types"])
-    ks = [key.split("@")[1] for key in next(iter(stages.values()))["all"] if key.startswith("f1@")]
-    shown = ["f1@1", *(f"recall@{k}" for k in ks[1:2])]
+    first = next(iter(stages.values()))
+    ks = [key.removeprefix("recall@") for key in first["all"] if key.startswith("recall@")]
+    shown = {f"F1@{ks[0]}": f"f1@{ks[0]}", **{f"R@{k}": f"recall@{k}" for k in ks[:2]}}
     rows = []
-    for name in [*names, "all", "macro_types"]:
-        row: dict[str, Any] = {"attribute": {"macro_types": "mean of types"}.get(name, name)}
+    for name in [*first["types"], "all", "macro_types"]:
+        row: dict[str, Any] = {"attribute": "mean of types" if name == "macro_types" else name}
         for stage, measured in stages.items():
-            at = measured["types"][name] if name in names else measured[name]
-            row |= {f"{stage} {key}": 100 * at[key] for key in shown}
-        row["n"] = next(iter(stages.values()))["types"][name]["n"] if name in names else None
+            at = measured["types"].get(name) or measured[name]
+            row[stage] = " ".join(_percent(at[key]) for key in shown.values())
+        row["n"] = first["types"][name]["n"] if name in first["types"] else None
         gain = report.get("gain", {}).get(name)
-        row["gain in f1@1"] = _interval(gain["f1@1 relative"]) if gain else None
+        row["gain in F1@1"] = _interval(gain["f1@1 relative"]) if gain else None
         rows.append(row)
-    pictures = next(iter(stages.values())).get("n")
-    print_table(rows, title=f"split {report['split']}, {pictures} pictures, in %")
+    print_table(rows, title=f"split {report['split']}, {first['n']} pictures: {', '.join(shown)} in %")
+
+
+def _percent(share: float) -> str:
+    return "   -" if share != share else f"{100 * share:4.1f}"
 
 
 def _interval(gain: list[float]) -> str:
     point, low, high = gain
-    return f"{point:+.1f} % [{low:+.1f}, {high:+.1f}]"
+    return f"{point:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def _print_plan(report: Mapping[str, Any]) -> None:

@@ -137,7 +137,7 @@ class TestRun:
         assert set(report["stages"]["student"]["types"]) == {"category", "colour"}
         assert len(report["gain"]["all"]["f1@1 relative"]) == 3
         table = zoo("evaluate", run_folder)[1]
-        assert "teachers f1@1" in table and "student recall@3" in table and "mean of types" in table
+        assert "F1@1, R@1, R@3 in %" in table and "teachers" in table and "mean of types" in table
 
     def test_evaluate_of_one_checkpoint_on_another_split(self, zoo, run_folder):
         code, out, _ = zoo("evaluate", run_folder / "teachers" / "colour", "--split", "test", "--json")
