@@ -31,12 +31,14 @@ class MTSSArgs:
 
     ``cache_views``: train on this many fixed views of every picture, whose teacher embeddings are computed once and
     kept on disk; 0 draws a fresh view every time, with K teacher forwards a step.
+    ``teacher_view``: the view of the recipe that teachers see; as published, the student's own.
     ``images``: ``labelled`` is plain distillation, without the pictures that have no label.
     """
 
     teachers: str = "teachers"
     cache_views: Annotated[int, Ge(0)] = 0
     images: Literal["all", "labelled"] = "all"
+    teacher_view: str = "train"
 
 
 @hookimpl

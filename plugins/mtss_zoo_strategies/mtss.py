@@ -31,8 +31,12 @@ class MTSSStrategy(nn.Module):
     teachers' embeddings of each once; then the teachers are let go. The numbers are those of live teachers on the
     same views, to float16.
 
+    Beyond the paper, ``teacher_view`` names another view of the recipe for the teachers, such as an unchanged
+    ``clean`` one: the student then learns to give the same answer for a fresh view every time, and one cached view
+    is enough.
+
     Raises:
-        RecipeError: a type has no teacher, or the student's head does not fit.
+        RecipeError: a type has no teacher, the student's head does not fit, or views contradict each other.
     """
 
     compares: ClassVar[Literal["embeddings"]] = "embeddings"
@@ -44,8 +48,15 @@ class MTSSStrategy(nn.Module):
         teachers: str = "teachers",
         cache_views: int = 0,
         images: Literal["all", "labelled"] = "all",
+        teacher_view: str = VIEW,
     ) -> None:
         super().__init__()
+        if teacher_view != VIEW and cache_views > 1:
+            raise RecipeError(
+                f"cache_views is {cache_views}, but teachers that see the view {teacher_view} have one of each picture: "
+                "set it to 1, or to 0 for live teachers."
+            )
+        self.teacher_view = teacher_view
         self.model = model
         self.context = context
         self.cache_views = cache_views
@@ -69,16 +80,17 @@ class MTSSStrategy(nn.Module):
 
     def streams(self) -> dict[str, Stream]:
         """One stream of all pictures."""
-        return {"pictures": SampleStream(self.samples, self.context.batch_size, (VIEW,), self._draws)}
+        others = () if self.cache_views or self.teacher_view == VIEW else (self.teacher_view,)
+        return {"pictures": SampleStream(self.samples, self.context.batch_size, (VIEW, *others), self._draws)}
 
     def step(self, batches: dict[str, Batch]) -> dict[str, Tensor]:
         """The sum of the types' losses as ``loss`` (equation 4), and each type's own as ``loss/<type>``."""
         (batch,) = batches.values()
         images = batch.images
         if self.cache:
-            taught = self.cache.read(batch.view_numbers, batch.rows, images.device)
-        else:
-            taught = self.teachers.embed(images)
+            taught = self.cache.read(batch.view_numbers.clamp(min=0), batch.rows, images.device)
+        else:  # a dry run does not fill the cache, and its stream lacks the teachers' view
+            taught = self.teachers.embed(batch.views.get(self.teacher_view, images))
         parts = {
             name: self.losses(name, learnt, taught[name], self.get_buffer(f"{name}_dictionary"))
             for name, learnt in self.model.embed(images).items()
@@ -94,7 +106,7 @@ class MTSSStrategy(nn.Module):
 
     def _draws(self, epoch: int) -> Draws:
         draws = shuffled(len(self.samples), self.context.seed, epoch)
-        if not self.cache_views:
+        if not self.cache_views or self.teacher_view != VIEW:
             return draws
         return Draws(draws.rows, views=np.full(len(draws.rows), epoch % self.cache_views))
 
@@ -122,7 +134,7 @@ class MTSSStrategy(nn.Module):
 
     def _embed_view(self, number: int) -> Iterator[dict[str, Tensor]]:
         like = next(self.model.parameters())
-        for images in self.context.views(self.samples, VIEW, number):
+        for images in self.context.views(self.samples, self.teacher_view, number):
             yield self.teachers.embed(images.to(like))
 
     def _made_from(self) -> dict[str, Any]:
@@ -130,7 +142,8 @@ class MTSSStrategy(nn.Module):
         facts = {"teachers": self.teachers.fingerprint(), "seed": self.context.seed}
         if (recipe := self.model.recipe) is None:
             return facts
-        views = {name: stage.views[VIEW].model_dump() for name, stage in recipe.stages.items() if VIEW in stage.views}
+        view = self.teacher_view
+        views = {name: stage.views[view].model_dump() for name, stage in recipe.stages.items() if view in stage.views}
         data = recipe.data.model_dump(mode="json", exclude={"workers", "max_bad_images"})
         return {**facts, "views": views, "data": data}
 

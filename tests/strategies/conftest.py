@@ -85,9 +85,9 @@ class Context:
         return self.teachers
 
     def views(self, samples: Any, view: str, number: int) -> Iterator[Tensor]:
-        assert view == "train"
         self.views_read.append(number)
-        batches = fixed_views(samples, PREPROCESS, self.augment, number, self.seed, 4, 0, BadImages(0))
+        augment = {"train": self.augment, "clean": AugmentSpec()}[view]
+        batches = fixed_views(samples, PREPROCESS, augment, number, self.seed, 4, 0, BadImages(0))
         for i, images in enumerate(batches):
             if number == self.killed_in and i == 1:
                 raise KeyboardInterrupt
@@ -97,7 +97,7 @@ class Context:
         """What the strategy's streams deliver."""
         ((name, stream),) = strategy.streams().items()
         steps = own_steps(stream)
-        augments = {"train": self.augment}
+        augments = {"train": self.augment, "clean": AugmentSpec()}
         loader = StreamLoader(stream, self.schema, augments, PREPROCESS, self.seed, steps, 0, BadImages(0))
         for _ in range(epochs):
             yield from ({name: batch} for batch in loader)

@@ -119,6 +119,37 @@ def test_teacher_and_student_see_the_same_view(stage: Any, model: Any, schema: A
         assert strategy.step(batch)["loss"].item() == pytest.approx(0, abs=1e-6)
 
 
+class TestTeachersWithAViewOfTheirOwn:
+    """`teacher_view: clean`: fresh views for the student, the unchanged picture for its teachers."""
+
+    def test_the_student_has_fresh_views_and_is_taught_from_the_unchanged_picture(self, stage, student):
+        strategy = strategy_of(stage, student, teacher_view="clean")
+        pool = [strategy.samples[row].image for row in range(9)]
+        for batch in stage.batches(strategy, epochs=2):
+            read = batch["pictures"]
+            assert list(read.views) == ["train", "clean"]
+            assert set(read.view_numbers.tolist()) == {-1}
+            unchanged = torch.stack([student.preprocess(pool[row]) for row in read.rows])
+            assert torch.equal(read.views["clean"], unchanged)
+            assert not torch.equal(read.views["train"], unchanged)
+
+    def test_one_cached_view_gives_the_numbers_of_live_teachers(self, stage, model):
+        live = strategy_of(stage, model(dim=6), teacher_view="clean")
+        cached = strategy_of(stage, model(dim=6), teacher_view="clean", cache_views=1)
+        cached.prepare()
+        assert stage.views_read == [0]
+        live.eval(), cached.eval()
+        pairs = zip(stage.batches(live), stage.batches(cached), strict=True)
+        for batch, same in pairs:
+            assert list(same["pictures"].views) == ["train"]
+            assert torch.equal(batch["pictures"].images, same["pictures"].images)
+            assert live.step(batch)["loss"].item() == pytest.approx(cached.step(same)["loss"].item(), abs=1e-3)
+
+    def test_more_cached_views_make_no_sense_and_are_refused(self, stage, student):
+        with pytest.raises(RecipeError, match="one of each picture: set it to 1"):
+            strategy_of(stage, student, teacher_view="clean", cache_views=2)
+
+
 def test_a_model_that_teaches_several_types_runs_once_a_step(stage: Any, student: Any, model: Any) -> None:
     stage.teachers = {"all": model(seed=3, dim=6)}
     strategy_of(stage, student).step(batch_of(torch.randn(4, 3, 4, 4)))
