@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from mtss_zoo.cli.output import DataRoot, Json, Overrides, parse_overrides, print_json, print_table
+from mtss_zoo.errors import UnknownNameError
+from mtss_zoo.registry import near_matches
 
 Out = Annotated[Path | None, typer.Option(help="The run's folder; the same command again goes on where it was.")]
 
@@ -43,6 +45,7 @@ def evaluate(
     folder: Annotated[Path, typer.Argument(help="A run's folder, or one checkpoint folder.")],
     split: Annotated[str | None, typer.Option(help="Default: the recipe's.")] = None,
     data_root: DataRoot = None,
+    classes: Annotated[str | None, typer.Option(help="Show mAP and the classes of this attribute type too.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure every finished stage of a run side by side, or one checkpoint."""
@@ -54,7 +57,12 @@ def evaluate(
         report: dict[str, Any] = {"split": measured["split"], "stages": {folder.name: measured}}
     else:
         report = evaluate_run(folder, split=split, data_root=data_root)
-    print_json(report) if as_json else print_report(report)
+    if as_json:
+        print_json(report)
+        return
+    print_report(report)
+    if classes:
+        print_classes(report, classes)
 
 
 def quickstart(
@@ -98,6 +106,25 @@ def print_report(report: Mapping[str, Any]) -> None:
         row["gain in F1@1"] = _interval(gain["f1@1 relative"]) if gain else None
         rows.append(row)
     print_table(rows, title=f"split {report['split']}, {first['n']} pictures: {', '.join(shown)} in %")
+
+
+def print_classes(report: Mapping[str, Any], type_name: str) -> None:
+    """Recall@1 of every class of one type that the split has, most frequent first, and the type's mAP.
+
+    Raises:
+        UnknownNameError: no such attribute type was measured.
+    """
+    stages = {stage: m["types"][type_name] for stage, m in report["stages"].items() if type_name in m["types"]}
+    if not stages:
+        known = next(iter(report["stages"].values()))["types"]
+        raise UnknownNameError(f"no attribute type {type_name!r}. {near_matches(type_name, known)}")
+    counts = {c: row["n"] for c, row in next(iter(stages.values()))["classes"].items()}
+    rows: list[dict[str, Any]] = [
+        {type_name: c, "n": n} | {s: 100 * at["classes"][c]["recall@1"] for s, at in stages.items()}
+        for c, n in sorted(counts.items(), key=lambda item: -item[1])
+    ]
+    rows.append({type_name: "mAP", "n": None} | {s: 100 * at["mAP"] for s, at in stages.items()})
+    print_table(rows, title=f"{type_name}: recall@1 of each class in %")
 
 
 def _percent(share: float) -> str:

@@ -53,8 +53,8 @@ class MTSSStrategy(nn.Module):
         super().__init__()
         if teacher_view != VIEW and cache_views > 1:
             raise RecipeError(
-                f"cache_views is {cache_views}, but teachers that see the view {teacher_view} have one of each picture: "
-                "set it to 1, or to 0 for live teachers."
+                f"cache_views is {cache_views}, but teachers that see the view {teacher_view} have one of each "
+                "picture: set it to 1, or to 0 for live teachers."
             )
         self.teacher_view = teacher_view
         self.model = model

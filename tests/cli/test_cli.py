@@ -139,6 +139,13 @@ class TestRun:
         table = zoo("evaluate", run_folder)[1]
         assert "F1@1, R@1, R@3 in %" in table and "teachers" in table and "mean of types" in table
 
+    def test_evaluate_lists_the_classes_of_a_type_with_n_and_map(self, zoo, run_folder):
+        code, out, _ = zoo("evaluate", run_folder, "--classes", "colour")
+        assert code == 0
+        assert "colour: recall@1 of each class" in out and "mAP" in out and "black" in out
+        code, _, err = zoo("evaluate", run_folder, "--classes", "color")
+        assert code == 2 and "Did you mean colour?" in err
+
     def test_evaluate_of_one_checkpoint_on_another_split(self, zoo, run_folder):
         code, out, _ = zoo("evaluate", run_folder / "teachers" / "colour", "--split", "test", "--json")
         assert code == 0 and json.loads(out)["split"] == "test"
