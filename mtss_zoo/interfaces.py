@@ -55,8 +55,8 @@ class AttributeType:
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if not self.name or "." in self.name:
-            raise UsageError(f"attribute type {self.name!r}: a name is needed, without a dot.")
+        if not self.name or set(self.name) & set("./\\"):  # names become folders and keys of weights
+            raise UsageError(f"attribute type {self.name!r}: a name is needed, without dot and slash.")
         if self.kind not in ("single", "multi"):
             raise UsageError(f"attribute type {self.name!r}: kind is {self.kind!r}, but it is single or multi.")
         if not self.classes:

@@ -120,6 +120,7 @@ def test_a_schema_without_types_or_with_doubles_is_refused():
             AttributeSchema(types)
     for name, kind, classes in (
         ("a.b", "single", ("x",)),
+        ("a/b", "single", ("x",)),
         ("", "single", ("x",)),
         ("a", "both", ("x",)),
         ("a", "multi", ()),
