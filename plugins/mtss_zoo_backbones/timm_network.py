@@ -92,8 +92,9 @@ def timm_backbone(
 
 
 def _check(name: str, kwargs: Mapping[str, Any]) -> None:
-    known = [*timm.list_models(), *timm.list_pretrained()]
-    if name not in known:
+    # Listing everything takes longer than building a network, so it waits for a name that is not known.
+    if not timm.is_model(name) or ("." in name and name not in timm.list_pretrained()):
+        known = [*timm.list_models(), *timm.list_pretrained()]
         nearest = difflib.get_close_matches(name, known, n=3, cutoff=0)
         raise UnknownNameError(f"timm has no model {name!r}. The nearest names are {', '.join(nearest)}.")
     # Some of these name files and addresses to load, which a recipe that came with a checkpoint must not do.
