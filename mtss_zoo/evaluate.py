@@ -16,6 +16,7 @@ from mtss_zoo.checkpoint import load
 from mtss_zoo.errors import UsageError
 from mtss_zoo.interfaces import AttributeSchema, Batch, Dataset
 from mtss_zoo.model import AttributeModel
+from mtss_zoo.recipe_source import load_recipe
 from mtss_zoo.sampling import split_samples
 from mtss_zoo.significance import bootstrap_gain
 from mtss_zoo.streams import BadImages, evaluation_batches
@@ -153,26 +154,34 @@ def compare(student: Mapping[str, Scored], teacher: Mapping[str, Scored], k: int
 
 
 def evaluate_run(run: str | Path, split: str | None = None, data_root: str | Path | None = None) -> dict[str, Any]:
-    """Every finished stage of a run folder on one split, and the last stage against the teachers of the first.
+    """Every finished stage of a run folder on one split, and the last stage against the one before it.
+
+    For MTSS that is the student against its teachers; what only one of them predicts is left out of the comparison.
 
     Returns:
-        ``{"split", "stages": {stage: measured}, "gain": {type: ...}}``; ``gain`` where there are teachers.
+        ``{"split", "stages": {stage: measured}, "gain": {type: ...}}``; ``gain`` where there are two stages.
+
+    Raises:
+        UsageError: the folder is no run, or nothing in it is finished.
     """
     run = Path(run)
-    stages = {stage: models for stage in _stages(run) if (models := finished_models(run / stage))}
-    if not stages:
-        raise UsageError(f"{run} holds no finished stage: train first, or name a checkpoint folder.")
-    scored: dict[str, dict[str, Scored]] = {}
-    for stage, models in stages.items():
-        for model in models.values():
-            assert model.recipe is not None
-            split = split or model.recipe.evaluate.split
-            scored.setdefault(stage, {}).update(score_split(model, split, data_root=data_root))
-    schema = next(iter(list(stages.values())[-1].values())).schema
+    if not (run / "recipe.yaml").is_file():
+        raise UsageError(f"{run} is neither a run's folder nor a checkpoint: it has no recipe.yaml.")
+    recipe = load_recipe(run / "recipe.yaml")
+    split = split or recipe.evaluate.split
+    scored = {
+        stage: {name: s for m in models.values() for name, s in score_split(m, split, data_root=data_root).items()}
+        for stage in recipe.stages
+        if (models := finished_models(run / stage))
+    }
+    if not scored:
+        raise UsageError(f"{run} holds no finished stage yet; train it to the end of one first.")
+    schema = recipe.attribute_schema
+    assert schema is not None, "a run's recipe states its schema"
     report: dict[str, Any] = {"split": split, "stages": {s: measure(x, schema) for s, x in scored.items()}}
-    first, last = next(iter(scored.values())), list(scored.values())[-1]
-    if len(scored) > 1 and first.keys() == last.keys():
-        report["gain"] = compare(last, first)
+    *_, before, last = ({}, *scored.values())
+    if common := [name for name in schema.names if name in before and name in last]:
+        report["gain"] = compare({n: last[n] for n in common}, {n: before[n] for n in common})
     return report
 
 
@@ -182,9 +191,3 @@ def finished_models(folder: Path) -> dict[str, AttributeModel]:
         return {"all": load(folder)}
     parts = sorted(p.parent for p in folder.glob("*/model.safetensors"))
     return {p.name: load(p) for p in parts}
-
-
-def _stages(run: Path) -> list[str]:
-    from mtss_zoo.recipe_source import load_recipe
-
-    return list(load_recipe(run / "recipe.yaml").stages) if (run / "recipe.yaml").is_file() else []
