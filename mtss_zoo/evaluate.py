@@ -102,14 +102,13 @@ def measure(scored: Mapping[str, Scored], schema: AttributeSchema, ks: Iterable[
     ks = tuple(ks)
     types = {name: _one_type(s, schema[name].classes, ks) for name, s in scored.items()}
     headline = [key for key in next(iter(types.values())) if key not in ("n", "classes")]
+    pooled: dict[str, float] = {}
+    for k in ks:
+        pooled |= _ratios([metrics.count_at_k(s.scores, s.labels, k) for s in scored.values()], k)
     return {
         "n": len(next(iter(scored.values())).scores),
         "types": types,
-        "all": {
-            k: v
-            for at in ks
-            for k, v in _ratios([metrics.count_at_k(s.scores, s.labels, at) for s in scored.values()], at).items()
-        },
+        "all": pooled,
         "macro_types": {key: metrics.macro_types(t[key] for t in types.values()) for key in headline},
     }
 
