@@ -40,7 +40,7 @@ class ProgressDisplay:
 
     def show(self, step: int, values: dict[str, float], epoch_over: bool) -> None:
         """After every row of the log."""
-        now = {name: values[name] for name in ("loss", "val/f1@1") if name in values}
+        now: dict[str, float] = {name: values[name] for name in ("loss", "val/f1@1") if name in values}
         self.values = self.values | now if self.bar else now  # a line says what is new, the bar what is known
         if self.bar:
             self.bar.update(self.task, description=self._words(step))
