@@ -20,7 +20,7 @@ from mtss_zoo.json_text import to_json
 from mtss_zoo.model import AttributeModel
 from mtss_zoo.model_card import model_card
 from mtss_zoo.recipe import Recipe
-from mtss_zoo.recipe_source import load_recipe
+from mtss_zoo.recipe_source import component_places, load_recipe
 
 WEIGHTS, RECIPE, METRICS, CARD = "model.safetensors", "recipe.yaml", "metrics.json", "README.md"
 
@@ -63,16 +63,17 @@ def load(source: str | Path) -> AttributeModel:
 
 
 def _packages(recipe: Recipe) -> dict[str, str]:
-    """Which package offers each component that loading needs; built-in ones go without saying."""
-    named = {("dataset", recipe.data.dataset.name), ("backbone", recipe.model.backbone.name)}
-    named.add(("head", recipe.model.head.name))
-    for stage in recipe.stages.values():
-        named |= {("loss", p.name) for p in (stage.loss, *stage.losses.values()) if p}
-        named.add(("strategy", stage.strategy.name))
-        changed = {"backbone": stage.model.backbone, "head": stage.model.head}
-        named |= {(kind, part.name) for kind, part in changed.items() if part}
-    plugins = {f"{kind} {name}": registry.provider(registry.find(kind, name)) for kind, name in sorted(named)}  # type: ignore[arg-type]
-    return {key: f"{p.distribution} {p.version}" for key, p in plugins.items() if p.distribution != "mtss-zoo"}
+    """Which package offers each component that the recipe names; built-in ones go without saying."""
+    data, packages = recipe.to_dict(), {}
+    for path, kind in component_places(data):
+        part: Any = data
+        for key in path:
+            part = part[key]
+        name = part["name"]
+        plugin = registry.provider(registry.find(kind, name))
+        if plugin.distribution != "mtss-zoo":
+            packages[f"{kind} {name}"] = f"{plugin.distribution} {plugin.version}"
+    return packages
 
 
 def _write(path: Path, text: str) -> None:

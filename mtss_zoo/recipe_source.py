@@ -56,9 +56,9 @@ def _checked(source: Source) -> Recipe:
         recipe = Recipe.model_validate(source.data)
     except ValidationError as error:
         recipe = None
-        faults = [_fault(source, e["loc"], _words(e, source)) for e in error.errors()]
+        faults = [_fault(source, e["loc"], _words(e)) for e in error.errors()]
     data = dict(source.data) if recipe is None else recipe.to_dict()
-    for path, kind in _parts(data):
+    for path, kind in component_places(data):
         faults += _fill(data, path, kind, source)
     if recipe is not None:
         faults += _cross_faults(recipe, source)
@@ -84,7 +84,7 @@ def _in_data(data: Any, path: KeyPath) -> bool:
     return True
 
 
-def _words(error: Any, source: Source) -> str:
+def _words(error: Any) -> str:
     if error["type"] == "missing":
         return "is required."
     if error["type"] == "extra_forbidden":
@@ -106,7 +106,7 @@ def _keys_at(path: KeyPath) -> list[str]:
     return list(node.get("properties", {}))
 
 
-def _parts(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Kind]]:
+def component_places(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Kind]]:
     """Where components are named in a recipe."""
 
     def mapping(value: Any) -> Mapping[str, Any]:
@@ -163,8 +163,7 @@ def checked_args(component: Component, args: Mapping[str, Any]) -> tuple[dict[st
     try:
         return adapter.dump_python(adapter.validate_python(dict(args)), mode="json"), []
     except ValidationError as error:
-        source = Source(dict(args))
-        return dict(args), [(e["loc"], _words(e, source)) for e in error.errors()]
+        return dict(args), [(e["loc"], _words(e)) for e in error.errors()]
 
 
 def _cross_faults(recipe: Recipe, source: Source) -> list[str]:
@@ -175,9 +174,9 @@ def _cross_faults(recipe: Recipe, source: Source) -> list[str]:
         if (stage.epochs is None) == (stage.steps is None):
             faults.append(_fault(source, at, "needs either epochs or steps."))
         schema = recipe.attribute_schema
-        for type_name in stage.losses if schema else ():
-            if type_name not in schema.names:  # type: ignore[union-attr]
-                near = registry.near_matches(type_name, schema.names)  # type: ignore[union-attr]
+        for type_name in stage.losses:
+            if schema and type_name not in schema.names:
+                near = registry.near_matches(type_name, schema.names)
                 faults.append(_fault(source, (*at, "losses", type_name), f"no such attribute type. {near}"))
         if stage.init_from in list(recipe.stages)[len(earlier) :]:
             faults.append(_fault(source, (*at, "init_from"), f"stage {stage.init_from!r} does not come earlier."))
