@@ -83,7 +83,7 @@ def setting(folder: Path, changes: dict[str, Any]) -> tuple[StageRun, InMemory]:
     run.folder.mkdir(parents=True)
     context = Context(run, dataset, pretend=True)
     module = InMemory(build_strategy(run.spec, run.build_model(), context), context)
-    module.strategy.prepare()
+    module.strategy.prepare(1)
     ((name, stream),) = module.strategy.streams().items()
     views, preprocess = run.spec.views, context.preprocess
     loader = StreamLoader(stream, context.schema, views, preprocess, context.seed, STEPS, 0, context.bad_images)

@@ -157,20 +157,28 @@ def labels_as_arrays(
     A picture whose labels of this type are not known has a mask of false. ``drawn``: the class for which each picture
     was drawn; its other labels are targets, but masked, so that they are neither positive nor negative.
 
+    Where several people answered, the targets are the shares of their answers, and every class is known whatever the
+    picture was drawn for: the answers are about one class, so that each speaks against the others.
+
     Raises:
-        DataError: if a label is outside the type's classes.
+        DataError: if a label or an answer is outside the type's classes.
     """
     name, num_classes = attribute_type.name, len(attribute_type)
     targets = np.zeros((len(samples), num_classes), np.float32)
     mask = np.zeros((len(samples), num_classes), np.bool_)
     for i, sample in enumerate(samples):
-        if (labels := sample.labels.get(name)) is None:
+        answers = sample.answers.get(name, ())
+        labels = answers or sample.labels.get(name)
+        if labels is None:
             continue
         classes = list(labels)
         if classes and not 0 <= min(classes) <= max(classes) < num_classes:
             raise DataError(f"picture {sample.id} has the classes {classes} of {name}, which has {num_classes} only.")
-        targets[i, classes] = 1
         mask[i] = True
+        if answers:
+            np.add.at(targets[i], classes, 1 / len(classes))
+            continue
+        targets[i, classes] = 1
         if drawn is not None:
             mask[i, classes] = False
             mask[i, drawn[i]] = True

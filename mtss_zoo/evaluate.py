@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from mtss_zoo import metrics
 from mtss_zoo.build import build_dataset
-from mtss_zoo.checkpoint import load
+from mtss_zoo.checkpoint import METRICS, WEIGHTS, load
 from mtss_zoo.errors import UsageError
 from mtss_zoo.interfaces import AttributeSchema, Batch, Dataset
 from mtss_zoo.model import AttributeModel
@@ -171,7 +172,7 @@ def evaluate_run(run: str | Path, split: str | None = None, data_root: str | Pat
     scored = {
         stage: {name: s for m in models.values() for name, s in score_split(m, split, data_root=data_root).items()}
         for stage in recipe.stages
-        if (models := finished_models(run / stage))
+        if (models := measured_models(run / stage))
     }
     if not scored:
         raise UsageError(f"{run} holds no finished stage yet; train it to the end of one first.")
@@ -184,9 +185,11 @@ def evaluate_run(run: str | Path, split: str | None = None, data_root: str | Pat
     return report
 
 
-def finished_models(folder: Path) -> dict[str, AttributeModel]:
-    """The models of one stage's folder: ``{"all": model}``, or one for each attribute type that is finished."""
-    if (folder / "model.safetensors").is_file():
-        return {"all": load(folder)}
-    parts = sorted(p.parent for p in folder.glob("*/model.safetensors"))
-    return {p.name: load(p) for p in parts}
+def measured_models(folder: Path) -> dict[str, AttributeModel]:
+    """The finished models of one stage's folder: ``{"all": model}``, or one for each attribute type.
+
+    A stage of pretraining, whose heads have learnt nothing, has none.
+    """
+    parts = {"all": folder} | {p.parent.name: p.parent for p in sorted(folder.glob("*/metrics.json"))}
+    finished = {name: p for name, p in parts.items() if all((p / f).is_file() for f in (METRICS, WEIGHTS))}
+    return {name: load(p) for name, p in finished.items() if "types" in json.loads((p / METRICS).read_text())}

@@ -105,14 +105,22 @@ def _deliver(
     model, best = module.delivered(), run.folder / BEST
     if best.is_file():
         model.load_state_dict(read_tensors(best))
-    split, data = run.recipe.evaluate.split, run.recipe.data
-    samples = split_samples(dataset, split, data.holdout, run.recipe.seed)
-    scored = score(model.to(device), _batches(context, samples))
-    chosen = {"stage": run.label, "steps": journal.step, "selected_on": run.recipe.evaluate.select_on}
-    metrics = {"split": split} | measure(scored, run.schema, run.recipe.evaluate.k)
-    save(model, run.folder, metrics | {"training": chosen | {"keep": run.spec.keep, "best": journal.best}})
+    training: dict[str, Any] = {"stage": run.label, "steps": journal.step}
+    metrics: dict[str, Any] = {}
+    if module.strategy.predicts:
+        metrics = _measured(run, context, dataset, model.to(device))
+        others = {name: _measured(run, context, dataset, m) for name, m in module.strategy.others().items()}
+        metrics |= {"others": others} if others else {}
+        training |= {"selected_on": run.recipe.evaluate.select_on, "keep": run.spec.keep, "best": journal.best}
+    save(model, run.folder, metrics | {"training": training})
     for file in (run.folder / LAST, best):
         file.unlink(missing_ok=True)
+
+
+def _measured(run: StageRun, context: Context, dataset: Dataset, model: AttributeModel) -> dict[str, Any]:
+    split, data = run.recipe.evaluate.split, run.recipe.data
+    samples = split_samples(dataset, split, data.holdout, run.recipe.seed)
+    return {"split": split} | measure(score(model, _batches(context, samples)), run.schema, run.recipe.evaluate.k)
 
 
 @contextmanager

@@ -135,6 +135,8 @@ class Sample:
     metadata: Mapping[str, str] = field(default_factory=dict)
     bbox: tuple[float, float, float, float] | None = None
     """Crop in pixels, x1 y1 x2 y2, half-open; ``None``: the whole picture."""
+    answers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Attribute type to what several people answered, a class index each; the targets are then their shares."""
 
 
 class Samples(Protocol):
@@ -184,6 +186,25 @@ class Backbone(Protocol):
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
         """Every parameter once, in groups from the picture to the features, for layer-wise learning rates."""
+        ...
+
+
+@runtime_checkable
+class PatchBackbone(Backbone, Protocol):
+    """A backbone that cuts pictures into patches and can encode some of them alone, as masked pretraining needs."""
+
+    patch_size: int
+    """Height and width of a patch in pixels."""
+    grid: tuple[int, int]
+    """Rows and columns of patches, P in all."""
+    pos_embed: nn.Parameter
+    """1(1+P)F, a position for the class token and every patch, row by row."""
+
+    def encode_patches(self, images: Tensor, keep: Tensor) -> Tensor:
+        """B3HW and the K patches to keep, indices BK, to tokens B(1+K)F.
+
+        The class token comes first; no final normalisation.
+        """
         ...
 
 
@@ -318,11 +339,16 @@ class Strategy(Protocol):
 
     compares: ClassVar[Literal["scores", "embeddings"] | None]
     """Which losses the strategy works with, by their own ``compares``; ``None``: it takes none."""
+    predicts: ClassVar[bool]
+    """False: the delivered model's heads learn nothing, as in pretraining, so it is neither validated nor measured."""
     model: AttributeModel
     """The model that is optimised."""
 
-    def prepare(self) -> None:
-        """Called once before the first step of every process, with the model on its device; fills caches."""
+    def prepare(self, steps: int) -> None:
+        """Called once before the first step of every process, with the model on its device; fills caches.
+
+        ``steps``: those of the optimiser from the start to the end of the stage.
+        """
         ...
 
     def streams(self) -> dict[str, Stream]:
@@ -339,4 +365,8 @@ class Strategy(Protocol):
 
     def delivered(self) -> AttributeModel:
         """The model that is evaluated and saved: the student, or its EMA copy."""
+        ...
+
+    def others(self) -> Mapping[str, AttributeModel]:
+        """Models that are measured beside the delivered one, by name, such as the student beside its EMA copy."""
         ...

@@ -117,25 +117,31 @@ class Journal(Callback):
                 "clip_norm or another precision may help; the last restart point is kept."
             )
         if epoch and (epoch % self.run.spec.validate_every == 0 or self.step == module.length.steps):
-            values["val/f1@1"] = self._validate(trainer, module)
+            values |= self._validate(trainer, module)
         if self.run_log and self.display:
             self.run_log.write(self.step, self.step / module.length.per_epoch, values)
             self.display.show(self.step, values, bool(epoch))
 
-    def _validate(self, trainer: Trainer, module: TrainingModule) -> float:
-        """F1@1 pooled over the types; the weights are kept if it is the best so far."""
+    def _validate(self, trainer: Trainer, module: TrainingModule) -> dict[str, float]:
+        """F1@1 pooled over the types, of every model; the delivered one's weights are kept if it is the best so far."""
+        if not module.strategy.predicts:
+            return {}
         model = module.delivered()
+        f1 = self._f1(trainer, module, model)
+        if not f1 <= self.best["f1@1"]:  # NaN, where the split has no label at all, is no reason to keep older weights
+            self.best = {"f1@1": f1, "step": self.step, "epoch": self.step / module.length.per_epoch}
+            if trainer.is_global_zero and self.run.spec.keep == "best":
+                save_weights(model, self.run.folder / BEST)
+        others = {f"val/f1@1/{name}": self._f1(trainer, module, m) for name, m in module.strategy.others().items()}
+        return {"val/f1@1": f1, **others}
+
+    def _f1(self, trainer: Trainer, module: TrainingModule, model: AttributeModel) -> float:
         if trainer.world_size > 1:  # running statistics differ between processes, and process 0 delivers
             for buffer in model.buffers():
                 torch.distributed.broadcast(buffer, src=0)
         own = self.count(model, trainer.global_rank, trainer.world_size)
         counts = torch.tensor([own.tp, own.returned, own.positives], device=module.device)
-        f1 = Counts(*(int(n) for n in trainer.strategy.reduce(counts, reduce_op="sum"))).f1
-        if not f1 <= self.best["f1@1"]:  # NaN, where the split has no label at all, is no reason to keep older weights
-            self.best = {"f1@1": f1, "step": self.step, "epoch": self.step / module.length.per_epoch}
-            if trainer.is_global_zero and self.run.spec.keep == "best":
-                save_weights(model, self.run.folder / BEST)
-        return f1
+        return Counts(*(int(n) for n in trainer.strategy.reduce(counts, reduce_op="sum"))).f1
 
     def _save(self, trainer: Trainer) -> None:
         """Process 0 writes for all, so what each has seen for the next row becomes their mean here."""

@@ -27,17 +27,19 @@ class Length:
 def build_optimizer(strategy: nn.Module, backbone: Backbone, spec: OptimizerSpec) -> torch.optim.Optimizer:
     """SGD or AdamW over every parameter of the strategy that wants a gradient.
 
-    Weight decay leaves out parameters of fewer than two dimensions (biases, normalisation), and nothing else: label
-    dictionaries decay like other matrices. Each group carries ``scale``, its share of the learning rate.
+    Weight decay leaves out parameters of fewer than two dimensions (biases, normalisation) and, unless the recipe says
+    ``decay_tokens``, those that the backbone's ``no_weight_decay()`` names. Label dictionaries decay like other
+    matrices. Each group carries ``scale``, its share of the learning rate.
 
     Raises:
         PluginError: nothing wants a gradient.
     """
     scales = _layer_scales(backbone, spec.layer_decay)
+    spared = set() if spec.decay_tokens else _spared(backbone)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for p in strategy.parameters():
         if p.requires_grad:
-            key = (scales.get(id(p), 1.0), spec.weight_decay if p.ndim > 1 else 0.0)
+            key = (scales.get(id(p), 1.0), spec.weight_decay if p.ndim > 1 and id(p) not in spared else 0.0)
             groups.setdefault(key, []).append(p)
     if not groups:
         raise PluginError(f"strategy {type(strategy).__name__} has no parameter that wants a gradient.")
@@ -48,6 +50,12 @@ def build_optimizer(strategy: nn.Module, backbone: Backbone, spec: OptimizerSpec
     if spec.name == "adamw":
         return torch.optim.AdamW(settings, lr=spec.lr, betas=spec.betas)
     return torch.optim.SGD(settings, lr=spec.lr, momentum=spec.momentum, nesterov=spec.nesterov)
+
+
+def _spared(backbone: Any) -> set[int]:
+    """What a backbone excludes from weight decay by name, as networks of timm do: positions, class tokens."""
+    names = backbone.no_weight_decay() if hasattr(backbone, "no_weight_decay") else ()
+    return {id(p) for name, p in backbone.named_parameters() if name in names}
 
 
 def _layer_scales(backbone: Backbone, decay: float) -> dict[int, float]:

@@ -108,6 +108,7 @@ class OptimizerSpec(Spec):
     betas: tuple[Share, Share] = (0.9, 0.999)
     weight_decay: Annotated[float, Ge(0)] = 0.0
     layer_decay: Annotated[float, Gt(0), Le(1)] = Field(1.0, description="learning-rate factor from group to group")
+    decay_tokens: bool = Field(False, description="also decay positions and class tokens, as MAE's pretraining does")
     clip_norm: Annotated[float, Gt(0)] | None = None
 
 
@@ -131,6 +132,9 @@ class StageSpec(Spec):
     per_type: bool = Field(False, description="train one model for each attribute type")
     model: ModelChange = Field(ModelChange(), description="where it differs from the recipe's model")
     init_from: str | None = Field(None, description="an earlier stage, a checkpoint folder, or owner/repo@revision")
+    init_parts: Literal["backbone", "all"] = Field(
+        "backbone", description="what init_from gives; all: heads too"
+    )
     views: dict[str, AugmentSpec] = {"train": AugmentSpec()}
     batch_size: Positive = 128
     epochs: Positive | None = None

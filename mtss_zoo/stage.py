@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -74,7 +74,7 @@ class StageRun:
         model = build_model(self.recipe, self.schema, self.recipe.model_of(self.stage))
         source = self.spec.init_from
         if source and not (pretend and source in self.recipe.stages):
-            _load_backbone(model, self._start_folder(source))
+            _start_from(model, self._start_folder(source), self.spec.init_parts)
         return model
 
     def of_stage(self, stage: str) -> list[StageRun]:
@@ -213,16 +213,15 @@ def _check_splits(recipe: Recipe, splits: tuple[str, ...]) -> None:
             )
 
 
-def _load_backbone(model: AttributeModel, folder: Path) -> None:
-    """Copies the backbone's weights, and nothing else, from a checkpoint folder."""
-    prefix = "backbone."
-    found = {k.removeprefix(prefix): t for k, t in read_tensors(folder / WEIGHTS).items() if k.startswith(prefix)}
-    wanted = model.backbone.state_dict()
-    unfit = sorted(k for k in wanted.keys() | found.keys() if k not in found or k not in wanted)
-    unfit += sorted(k for k in wanted.keys() & found.keys() if wanted[k].shape != found[k].shape)
-    if unfit:
+def _start_from(model: AttributeModel, folder: Path, parts: Literal["backbone", "all"]) -> None:
+    """Copies the weights of the backbone, or of the whole model, from a checkpoint folder."""
+    target, prefix = (model, "") if parts == "all" else (model.backbone, "backbone.")
+    found = read_tensors(folder / WEIGHTS)
+    try:
+        target.load_state_dict({k.removeprefix(prefix): t for k, t in found.items() if k.startswith(prefix)})
+    except RuntimeError as error:  # names every tensor that is missing, unexpected or of another shape
+        first = str(error).splitlines()[1].strip()
+        what = "model" if parts == "all" else "backbone"
         raise CheckpointError(
-            f"init_from: the backbone in {folder} does not fit this one ({len(unfit)} tensors differ, such as "
-            f"{unfit[0]}). It must be of the same kind and size."
-        )
-    model.backbone.load_state_dict(found)
+            f"init_from: the {what} in {folder} does not fit this one: {first} It must be of the same kind and size."
+        ) from error

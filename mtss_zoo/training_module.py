@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
+from mtss_zoo.averaging import MovingAverage
 from mtss_zoo.errors import PluginError
 from mtss_zoo.interfaces import Batch, Strategy, Stream
 from mtss_zoo.model import AttributeModel
@@ -39,7 +39,7 @@ class TrainingModule(LightningModule):
         self.strategy: Any = strategy  # a Strategy and an nn.Module
         self.context = context
         self.spec = context.run.spec
-        self.average = moving_average(strategy.model, self.spec.ema) if self.spec.ema else None
+        self.average = MovingAverage(strategy.model, self.spec.ema) if self.spec.ema else None
         self.batches_done = 0
 
     def delivered(self) -> AttributeModel:
@@ -54,13 +54,18 @@ class TrainingModule(LightningModule):
         """Caches are filled once the weights are restored and on their device; a dry run does without."""
         self.strategy.train()
         if not self.context.pretend:
-            self.strategy.prepare()
+            self.strategy.prepare(self._lengths()[1].steps)
 
     def train_dataloader(self) -> StageBatches:
         """All batches that are still to come."""
-        trainer, streams = self.trainer, self.strategy.streams()
-        total, self.length = stage_length(self.spec, streams, trainer.world_size, trainer.accumulate_grad_batches)
+        trainer = self.trainer
+        total, self.length = self._lengths()
+        streams = self.strategy.streams()
         return StageBatches(streams, self.context, total, self.batches_done, trainer.global_rank, trainer.world_size)
+
+    def _lengths(self) -> tuple[int, Length]:
+        trainer = self.trainer
+        return stage_length(self.spec, self.strategy.streams(), trainer.world_size, trainer.accumulate_grad_batches)
 
     def transfer_batch_to_device(
         self, batch: dict[str, Batch], device: torch.device, dataloader_idx: int
@@ -151,20 +156,6 @@ def stage_length(
     batches = spec.steps * accumulate if spec.steps else cast(int, spec.epochs) * per_epoch
     images = first.batch_size * world_size * accumulate
     return batches, Length(-(-batches // accumulate), per_epoch / accumulate, images)
-
-
-def moving_average(model: AttributeModel, decay: float) -> AveragedModel:
-    """A copy that follows the model's weights and floating buffers; other buffers, such as counters, are copied."""
-
-    def average(averages: Any, values: Any, _: Any) -> None:
-        if averages[0].is_floating_point():
-            torch._foreach_lerp_(averages, values, 1 - decay)
-        else:
-            torch._foreach_copy_(averages, values)
-
-    copy = AveragedModel(model, multi_avg_fn=average, use_buffers=True).requires_grad_(False).eval()
-    copy.n_averaged.fill_(1)  # else the first update copies the model, and the start is lost
-    return copy
 
 
 def reseed(device: torch.device, *key: int) -> None:

@@ -25,7 +25,7 @@ LAYERS = """
     batches
     streams
     model
-    model_card weights
+    averaging model_card weights
     build
     checkpoint
     stage

@@ -42,11 +42,15 @@ def build(component: Component, make: Callable[..., Any], stage: Stage) -> Calla
     return new
 
 
+STEPS = 10
+"""The length of the stage."""
+
+
 @pytest.fixture
 def strategy(build: Callable[[], Any]) -> Any:
     """Prepared for its first step."""
     built = build()
-    built.prepare()
+    built.prepare(STEPS)
     return built
 
 
@@ -152,7 +156,7 @@ def test_a_step_is_a_function_of_its_batch_and_seed(build: Callable[[], Any], st
     """Two runs of the same recipe give the same numbers."""
     runs = [build(), build()]
     for strategy in runs:
-        strategy.prepare()
+        strategy.prepare(STEPS)
     first, second = (learn(strategy, stage, range(3)) for strategy in runs)
     assert first == second, f"the same steps give the losses {first} and then {second}."
 
@@ -160,10 +164,10 @@ def test_a_step_is_a_function_of_its_batch_and_seed(build: Callable[[], Any], st
 def test_its_state_survives_a_restart(build: Callable[[], Any], stage: Stage) -> None:
     """Two steps, then saved and loaded into a new process: the third step is that of an uninterrupted run."""
     whole, restarted = build(), build()
-    whole.prepare()
+    whole.prepare(STEPS)
     learn(whole, stage, range(2))
     restarted.load_state_dict(whole.state_dict())
-    restarted.prepare()
+    restarted.prepare(STEPS)
     losses = [learn(strategy, stage, range(2, 4)) for strategy in (whole, restarted)]
     assert losses[0] == losses[1], (
         f"after a restart the losses are {losses[1]} instead of {losses[0]}: what changes from step to step belongs "
@@ -184,12 +188,18 @@ def test_it_delivers_a_model_of_the_stages_types(strategy: Any, stage: Stage) ->
     assert delivered.schema == SCHEMA, f"the delivered model has the types {', '.join(delivered.schema.names)}."
     broken = [name for name, t in delivered.state_dict().items() if not t.isfinite().all()]
     assert not broken, f"after one step {', '.join(broken[:5])} of the delivered model is not finite."
+    assert isinstance(strategy.predicts, bool), (
+        f"predicts is {strategy.predicts!r}: write `predicts = True` in the class, or False if no head learns."
+    )
+    others = strategy.others()
+    wrong = [name for name, model in others.items() if not isinstance(model, AttributeModel) or model is delivered]
+    assert not wrong, f"others() gives {', '.join(wrong)}, which is no other AttributeModel than the delivered one."
 
 
 def test_models_of_earlier_stages_stay_as_they_are(build: Callable[[], Any], stage: Stage) -> None:
     """They get no gradient, and are neither optimised nor saved with the strategy."""
     strategy = build()
-    strategy.prepare()
+    strategy.prepare(STEPS)
     helpers = nn.ModuleList(stage.earlier)
     before = {name: t.clone() for name, t in helpers.state_dict().items()}
     learn(strategy, stage, range(2))

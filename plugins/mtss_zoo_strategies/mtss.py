@@ -40,6 +40,7 @@ class MTSSStrategy(nn.Module):
     """
 
     compares: ClassVar[Literal["embeddings"]] = "embeddings"
+    predicts: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class MTSSStrategy(nn.Module):
         self.cache: EmbeddingCache | None = None
         self.dims = {name: self._take_over(name) for name in context.schema.names}
 
-    def prepare(self) -> None:
+    def prepare(self, steps: int) -> None:
         """Fills the cache of teacher embeddings, in the first process only; the others wait for it."""
         if not self.cache_views or self.cache:
             return
@@ -103,6 +104,10 @@ class MTSSStrategy(nn.Module):
     def delivered(self) -> AttributeModel:
         """The student."""
         return self.model
+
+    def others(self) -> dict[str, AttributeModel]:
+        """None."""
+        return {}
 
     def _draws(self, epoch: int) -> Draws:
         draws = shuffled(len(self.samples), self.context.seed, epoch)

@@ -32,6 +32,7 @@ class SupervisedStrategy(nn.Module):
     """
 
     compares: ClassVar[Literal["scores"]] = "scores"
+    predicts: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -61,7 +62,7 @@ class SupervisedStrategy(nn.Module):
                 raise DataError(f"no training picture has a label of {name}; leave it out with data.types.")
             model.trained(name).zero_()[torch.from_numpy(classes)] = True
 
-    def prepare(self) -> None:
+    def prepare(self, steps: int) -> None:
         """Nothing is kept between runs."""
 
     def streams(self) -> dict[str, Stream]:
@@ -84,6 +85,10 @@ class SupervisedStrategy(nn.Module):
     def delivered(self) -> AttributeModel:
         """The model that learns."""
         return self.model
+
+    def others(self) -> dict[str, AttributeModel]:
+        """None."""
+        return {}
 
     def _labels(self, epoch: int) -> Draws:
         ((name, classes),) = self.classes.items()

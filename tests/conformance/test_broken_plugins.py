@@ -60,6 +60,7 @@ EXPECTED = {
     "forgetful": "its_state_survives_a_restart",
     "trains_its_teachers": "models_of_earlier_stages_stay_as_they_are",
     "delivers_nothing": "it_delivers_a_model_of_the_stages_types",
+    "measures_one_model_twice": "it_delivers_a_model_of_the_stages_types",
     # datasets
     "leaves_its_schema": "its_labels_fit_its_schema",
     "several_of_a_single_type": "its_labels_fit_its_schema",

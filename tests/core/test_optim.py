@@ -38,6 +38,21 @@ def test_biases_do_not_decay_and_matrices_do() -> None:
     assert group[id(ladder.head.bias)]["weight_decay"] == 0.0
 
 
+@pytest.mark.parametrize(("decay_tokens", "expected"), [(False, 0.0), (True, 0.05)])
+def test_what_the_backbone_spares_decays_only_if_the_recipe_says_so(decay_tokens: bool, expected: float) -> None:
+    """Fine-tuning spares positions and class tokens; MAE's pretraining decays them (Semi-ViT, MAE)."""
+
+    class Spared(Ladder):
+        def no_weight_decay(self) -> set[str]:
+            return {"rungs.0.weight"}
+
+    ladder = Spared()
+    spec = OptimizerSpec(name="adamw", lr=1e-3, weight_decay=0.05, decay_tokens=decay_tokens)
+    group = {id(p): g for g in build_optimizer(ladder, ladder, spec).param_groups for p in g["params"]}
+    assert group[id(ladder.rungs[0].weight)]["weight_decay"] == expected
+    assert group[id(ladder.rungs[1].weight)]["weight_decay"] == 0.05
+
+
 def test_what_wants_no_gradient_is_left_out() -> None:
     ladder, group = groups_by_parameter(OptimizerSpec(lr=0.1))
     assert id(ladder.frozen.weight) not in group

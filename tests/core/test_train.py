@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import load_file
 
 import mtss_zoo
+from mtss_zoo.averaging import MovingAverage
 from mtss_zoo.errors import CheckpointError, DataError, MtssZooError, RecipeError, UnknownNameError, UsageError
 from mtss_zoo.plan import plan
-from mtss_zoo.training_module import TrainingModule, moving_average
+from mtss_zoo.training_module import TrainingModule
 
 Train = Callable[..., Path]
 
@@ -239,6 +240,14 @@ def test_a_stage_starts_from_the_backbone_of_an_earlier_one(train: Train, tmp_pa
     assert not torch.equal(end["heads.colour_head.projection.weight"], start["heads.colour_head.projection.weight"])
 
 
+def test_a_stage_goes_on_with_the_heads_of_an_earlier_one(train: Train) -> None:
+    overrides = {"stages.student.init_from": "teachers", "stages.student.optimizer.lr": 1e-30, "trainer.log_every": 99}
+    student = train(overrides=overrides | {"stages.teachers.per_type": False, "stages.student.init_parts": "all"})
+    start, end = (load_file(folder / "model.safetensors") for folder in (student.parent / "teachers", student))
+    for name in ("backbone.0.weight", "heads.colour_head.projection.weight", "heads.marks_head.projection.bias"):
+        torch.testing.assert_close(end[name], start[name], rtol=0, atol=1e-20)
+
+
 def test_one_model_cannot_start_from_one_for_each_type(train: Train) -> None:
     train(stage="teachers", overrides={"stages.student.init_from": "teachers"})
     with pytest.raises(RecipeError, match=r"student starts from stage teachers, which trains one model for each"):
@@ -259,7 +268,7 @@ def test_a_moving_average_takes_floats_and_copies_counters(toy_plugin: Path) -> 
     with torch.no_grad():
         statistics.weight.fill_(1)
         statistics.running_mean.fill_(1)
-    copy = moving_average(model, 0.9)
+    copy = MovingAverage(model, 0.9)
     for step, (value, expected) in enumerate(zip((2.0, 3.0, 5.0), (1.1, 1.29, 1.661), strict=True), start=1):
         with torch.no_grad():
             statistics.weight.fill_(value)

@@ -55,7 +55,7 @@ def content(folder: Path) -> bytes:
 
 def test_a_cached_step_is_a_live_step_to_float16(build: Any) -> None:
     cached, live = build(), build()
-    cached.prepare()
+    cached.prepare(1)
     losses = []
     for batch in live.context.batches(live, epochs=VIEWS + 1):
         expected, got = live.step(batch), cached.step(batch)
@@ -69,7 +69,7 @@ def test_a_cached_step_is_a_live_step_to_float16(build: Any) -> None:
 def test_every_row_of_every_view_is_its_teachers_embedding(build: Any) -> None:
     strategy = build()
     expected = [[teach["shape"] for teach in strategy._embed_view(view)] for view in range(VIEWS)]
-    strategy.prepare()
+    strategy.prepare(1)
     rows = torch.tensor([8, 0, 3])
     for view in range(VIEWS):
         got = strategy.cache.read(torch.full((3,), view), rows, torch.device("cpu"))
@@ -79,17 +79,17 @@ def test_every_row_of_every_view_is_its_teachers_embedding(build: Any) -> None:
 
 def test_teachers_are_let_go_and_run_no_more(build: Any) -> None:
     strategy = build()
-    strategy.prepare()
+    strategy.prepare(1)
     assert strategy.teachers.models == {}
     for batch in strategy.context.batches(strategy, epochs=2):
         strategy.step(batch)
-    strategy.prepare()
+    strategy.prepare(1)
     assert strategy.context.views_read == [0, 1, 2]
     assert all(t.backbone.calls == 3 * VIEWS for t in strategy.context.teachers.values())
 
 
 def test_without_the_option_nothing_is_written(build: Any, tmp_path: Path) -> None:
-    build(views=0).prepare()
+    build(views=0).prepare(1)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -97,24 +97,24 @@ def test_without_the_option_nothing_is_written(build: Any, tmp_path: Path) -> No
 
 
 def test_a_finished_cache_is_read_not_made(build: Any) -> None:
-    build().prepare()
+    build().prepare(1)
     again = build()
-    again.prepare()
+    again.prepare(1)
     assert again.context.views_read == []
 
 
 @pytest.mark.parametrize("killed_in", range(VIEWS))
 def test_a_killed_run_goes_on_with_the_view_that_it_was_at(build: Any, tmp_path: Path, killed_in: int) -> None:
-    build().prepare()
+    build().prepare(1)
     uninterrupted = content(tmp_path)
     shutil.rmtree(tmp_path / FOLDER)
 
     with pytest.raises(KeyboardInterrupt):
-        build(killed_in=killed_in).prepare()
+        build(killed_in=killed_in).prepare(1)
     assert content(tmp_path) != uninterrupted
 
     again = build()
-    again.prepare()
+    again.prepare(1)
     assert again.context.views_read == list(range(killed_in, VIEWS))
     assert content(tmp_path) == uninterrupted
 
@@ -135,24 +135,24 @@ def flip_only(recipe: Any) -> dict[str, Any]:
 )
 def test_a_stale_cache_is_made_anew(build: Any, recipe: Any, tmp_path: Path, change: Any) -> None:
     changed = change(recipe)
-    build(recipe=recipe(flip=0.5, shift=1)).prepare()
+    build(recipe=recipe(flip=0.5, shift=1)).prepare(1)
     strategy = build(**{"recipe": recipe(flip=0.5, shift=1), **changed})
-    strategy.prepare()
+    strategy.prepare(1)
     got = content(tmp_path)
     assert strategy.context.views_read == list(range(changed.get("views", VIEWS)))
 
     shutil.rmtree(tmp_path / FOLDER)
-    build(**{"recipe": recipe(flip=0.5, shift=1), **changed}).prepare()
+    build(**{"recipe": recipe(flip=0.5, shift=1), **changed}).prepare(1)
     assert got == content(tmp_path)
 
 
 def test_going_back_after_a_killed_change_trusts_nothing(build: Any) -> None:
     """The second run overwrote a file whose note was the first's; the first must not take it for its own."""
-    build().prepare()
+    build().prepare(1)
     with pytest.raises(KeyboardInterrupt):
-        build(teacher_seed=5, killed_in=0).prepare()
+        build(teacher_seed=5, killed_in=0).prepare(1)
     back = build()
-    back.prepare()
+    back.prepare(1)
     assert back.context.views_read == [0, 1, 2]
 
 
@@ -172,11 +172,11 @@ def cut_off(folder: Path) -> None:
     ],
 )
 def test_a_damaged_cache_is_made_anew(build: Any, tmp_path: Path, damage: Any) -> None:
-    build().prepare()
+    build().prepare(1)
     whole = content(tmp_path)
     damage(tmp_path / FOLDER)
     again = build()
-    again.prepare()
+    again.prepare(1)
     assert again.context.views_read == [0, 1, 2]
     assert content(tmp_path) == whole
 
@@ -189,14 +189,14 @@ def test_an_embedding_that_float16_cannot_hold_is_refused(build: Any, value: flo
     strategy = build()
     strategy.context.teachers["shape"].head("shape").projection.bias.data.fill_(value)
     with pytest.raises(DataError, match=r"not a finite float16 number.*cache_views: 0"):
-        strategy.prepare()
+        strategy.prepare(1)
 
 
 def test_a_full_disk_is_told_before_anything_is_computed(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
     strategy = build()
     with pytest.raises(DataError, match="GB are free; lower cache_views"):
-        strategy.prepare()
+        strategy.prepare(1)
     assert strategy.context.views_read == []
 
 
@@ -206,7 +206,7 @@ def test_a_full_disk_is_told_before_anything_is_computed(build: Any, monkeypatch
 def process(rank: int, build: Any, store: Path, answers: Any) -> None:
     distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     strategy = build()
-    strategy.prepare()
+    strategy.prepare(1)
     batch = next(iter(strategy.context.batches(strategy)))
     answers.put((rank, strategy.context.views_read, strategy.step(batch)["loss"].item()))
     distributed.destroy_process_group()
@@ -231,4 +231,4 @@ def test_a_process_that_does_not_find_the_file_says_so(build: Any, monkeypatch: 
     strategy = build()
     monkeypatch.setattr("mtss_zoo_strategies.embedding_cache.EmbeddingCache.fill", lambda *_: None)
     with pytest.raises(CheckpointError, match="a run folder that all of them see"):
-        strategy.prepare()
+        strategy.prepare(1)

@@ -136,7 +136,7 @@ class TestTeachersWithAViewOfTheirOwn:
     def test_one_cached_view_gives_the_numbers_of_live_teachers(self, stage, model):
         live = strategy_of(stage, model(dim=6), teacher_view="clean")
         cached = strategy_of(stage, model(dim=6), teacher_view="clean", cache_views=1)
-        cached.prepare()
+        cached.prepare(1)
         assert stage.views_read == [0]
         live.eval(), cached.eval()
         pairs = zip(stage.batches(live), stage.batches(cached), strict=True)

@@ -34,7 +34,7 @@ COMPONENTS = {
     ),
     "strategy": (
         "good_strategy global_draws restless_draws uneven_epochs no_loss detached_loss forgetful trains_its_teachers "
-        "delivers_nothing"
+        "delivers_nothing measures_one_model_twice"
     ),
     "dataset": (
         "good_dataset leaves_its_schema several_of_a_single_type pairs_disagree pairs_unsorted other_every_time "

@@ -10,6 +10,7 @@ from mtss_zoo.sampling import SampleStream, shuffled
 
 class good_strategy(nn.Module):
     compares = "scores"
+    predicts = True
 
     def __init__(self, model, context):
         super().__init__()
@@ -17,7 +18,7 @@ class good_strategy(nn.Module):
         teachers = context.finished("teachers")
         self.teachers = [teacher.requires_grad_(False) for teacher in teachers.values()]
 
-    def prepare(self):
+    def prepare(self, steps):
         pass
 
     def draw(self, epoch):
@@ -38,6 +39,9 @@ class good_strategy(nn.Module):
 
     def delivered(self):
         return self.model
+
+    def others(self):
+        return {}
 
 
 class global_draws(good_strategy):
@@ -82,6 +86,11 @@ class trains_its_teachers(good_strategy):
     def __init__(self, model, context):
         super().__init__(model, context)
         self.teachers = nn.ModuleList(self.teachers).requires_grad_(True)
+
+
+class measures_one_model_twice(good_strategy):
+    def others(self):
+        return {"student": self.model}
 
 
 class delivers_nothing(good_strategy):
