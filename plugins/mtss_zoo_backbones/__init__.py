@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from annotated_types import Ge
+from annotated_types import Ge, Lt
 
 from mtss_zoo import Component, hookimpl
 
 Pixels = Annotated[int, Ge(1)]
+Rate = Annotated[float, Ge(0), Lt(1)]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,34 @@ class TimmArgs:
     kwargs: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class MAEViTArgs:
+    """``image_size``: height and width, multiples of 16. ``drop_path``: stochastic depth of the last block.
+
+    ``pretrained``: start from MAE's public encoder, ImageNet without labels, whose licence is CC BY-NC 4.0.
+    ``weights``: or from a file, ``.safetensors`` or MAE's own ``.pth``.
+    """
+
+    image_size: tuple[Pixels, Pixels] = (224, 224)
+    drop_path: Rate = 0.0
+    pretrained: bool = False
+    weights: str | None = None
+
+
+@dataclass(frozen=True)
+class MAEViTTinyArgs:
+    """``image_size``: height and width, multiples of ``patch_size``. ``depth``: number of blocks.
+
+    ``drop_path``: stochastic depth of the last block. ``weights``: start from a file, ``.safetensors`` or ``.pth``.
+    """
+
+    image_size: tuple[Pixels, Pixels] = (64, 64)
+    patch_size: Pixels = 8
+    depth: Annotated[int, Ge(1)] = 12
+    drop_path: Rate = 0.0
+    weights: str | None = None
+
+
 @hookimpl
 def mtss_zoo_components() -> list[Component]:
     """The backbones of this package."""
@@ -49,9 +78,35 @@ def mtss_zoo_components() -> list[Component]:
             TimmArgs,
             _tiny_network,
         ),
+        Component(
+            "backbone",
+            "mae_vit_b",
+            "mtss_zoo_backbones.vit_mae:mae_vit_b",
+            "ViT-B/16 of masked autoencoders and Semi-ViT, 768 features",
+            MAEViTArgs,
+            _small_pictures,
+        ),
+        Component(
+            "backbone",
+            "mae_vit_tiny",
+            "mtss_zoo_backbones.vit_mae:mae_vit_tiny",
+            "the same for small pictures, as wide as ViT-Ti, 192 features",
+            MAEViTTinyArgs,
+            _few_blocks,
+        ),
     ]
 
 
 def _tiny_network(folder: Path) -> Mapping[str, Any]:
     """A Vision Transformer of 0.3 million parameters, for pictures of 64 x 64."""
     return {"name": "test_vit", "img_size": (64, 64)}
+
+
+def _small_pictures(folder: Path) -> Mapping[str, Any]:
+    """16 patches."""
+    return {"image_size": (64, 64), "drop_path": 0.1}
+
+
+def _few_blocks(folder: Path) -> Mapping[str, Any]:
+    """Two blocks, for pictures of 64 x 64."""
+    return {"depth": 2, "drop_path": 0.1}

@@ -80,15 +80,21 @@ def timm_backbone(
         # timm counts the features before a last hidden layer, where there is one.
         network.num_features = network.head_hidden_size
     except Exception as error:  # what timm and the clients below it raise shares no base class
-        reason = f"{type(error).__name__}: {error}"
         if pretrained and not isinstance(error, TypeError | AssertionError):
-            raise MtssZooError(
-                f"the pretrained weights of {name!r} cannot be had ({reason}) Write `pretrained: false` to start from "
-                "random weights, or run once with network access: the Hugging Face cache (HF_HOME) then works offline."
-            ) from error
+            raise cannot_fetch(name, error) from error
+        reason = f"{type(error).__name__}: {error}"
         raise UsageError(f"backbone {name!r} cannot be built with {arguments or 'no arguments'} ({reason}).") from error
     network.__class__ = type(type(network).__name__, (TimmBackbone, type(network)), {})
     return cast(TimmBackbone, network)
+
+
+def cannot_fetch(name: str, error: Exception) -> MtssZooError:
+    """The error to raise where the pretrained weights of this name are neither in the cache nor within reach."""
+    return MtssZooError(
+        f"the pretrained weights of {name!r} cannot be had ({type(error).__name__}: {error}) Write `pretrained: false` "
+        "to start from random weights, or run once with network access: the Hugging Face cache (HF_HOME) then works "
+        "offline."
+    )
 
 
 def _check(name: str, kwargs: Mapping[str, Any]) -> None:

@@ -85,3 +85,26 @@ def test_a_head_built_on_the_meta_device_is_filled_by_its_state_dict(build):
         empty = build(6, 3)
     empty.load_state_dict(filled.state_dict(), assign=True)
     assert torch.equal(empty(features), filled(features))
+
+
+def test_the_linear_head_can_start_near_zero():
+    """2e-5 in Semi-ViT, where -2 and 2 cut nothing off."""
+    torch.manual_seed(0)
+    linear = LinearHead(768, 30, init_std=2e-5)
+    assert linear.weight.std().item() == pytest.approx(2e-5, rel=0.02)
+    assert linear.weight.abs().max() < 2e-4
+    assert not linear.bias.any()
+
+
+def test_the_start_of_the_linear_head_is_cut_off_at_2():
+    torch.manual_seed(0)
+    weight = LinearHead(768, 30, init_std=3.0).weight
+    assert 1.9 < weight.abs().max() <= 2
+
+
+def test_the_linear_head_starts_as_that_of_pytorch_otherwise():
+    torch.manual_seed(0)
+    ours = LinearHead(6, 3)
+    torch.manual_seed(0)
+    assert torch.equal(ours.weight, torch.nn.Linear(6, 3).weight)
+    assert ours.bias.any()
