@@ -30,22 +30,39 @@ BATCH_SIZE, SEED = 4, 7
 
 
 class TinyBackbone(nn.Module):
-    """One convolution with batch normalisation, so that train and eval mode differ; F = 8."""
+    """A `PatchBackbone` whose tokens see their mean, with batch normalisation, so that train and eval mode differ.
 
-    num_features = 8
+    F = 8; patches of 8 pixels, P = 16.
+    """
+
+    num_features, patch_size, grid = 8, 8, (4, 4)
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Conv2d(3, 8, 8, stride=8), nn.BatchNorm2d(8), nn.GELU())
+        self.patches = nn.Sequential(nn.Conv2d(3, 8, 8, stride=8), nn.BatchNorm2d(8))
+        self.cls_token = nn.Parameter(torch.randn(1, 1, 8))
+        self.pos_embed = nn.Parameter(torch.randn(1, 17, 8) / 4)
 
     def forward(self, images: Tensor) -> Tensor:
         """B3HW to BF."""
-        features: Tensor = self.layers(images).mean((2, 3))
-        return features
+        return self._mix(self._tokens(images))[:, 1:].mean(1)
+
+    def encode_patches(self, images: Tensor, keep: Tensor) -> Tensor:
+        """B3HW and indices BK to tokens B(1+K)F."""
+        return self._mix(self._tokens(images).gather(1, keep[..., None].expand(-1, -1, 8)))
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
         """One group."""
         return [list(self.parameters())]
+
+    def _tokens(self, images: Tensor) -> Tensor:
+        tokens: Tensor = self.patches(images).flatten(2).mT + self.pos_embed[:, 1:]
+        return tokens
+
+    def _mix(self, tokens: Tensor) -> Tensor:
+        first = (self.cls_token + self.pos_embed[:, :1]).expand(len(tokens), -1, -1)
+        tokens = torch.cat([first, tokens], 1)
+        return F.gelu(tokens + tokens.mean(1, keepdim=True))
 
 
 class TinyHead(nn.Module):
@@ -127,20 +144,22 @@ class Stage:
     Args:
         folder: its own.
         compares: which losses the strategy works with.
+        schema: the types that are trained.
     """
 
-    def __init__(self, folder: Path, compares: str | None) -> None:
-        self.schema = SCHEMA
+    def __init__(self, folder: Path, compares: str | None, schema: AttributeSchema = SCHEMA) -> None:
+        self.schema = schema
         self.train: Samples = Pictures(24, labelled=True)
         self.unlabelled: Samples = Pictures(12, labelled=False)
-        self.losses: Mapping[str, Any] = {name: LOSSES[compares]() for name in SCHEMA.names} if compares else {}
+        self.losses: Mapping[str, Any] = {name: LOSSES[compares]() for name in schema.names} if compares else {}
         self.batch_size, self.seed, self.folder = BATCH_SIZE, SEED, folder
         self.earlier: list[AttributeModel] = []
         """The models that `finished` gave away."""
 
     def finished(self, stage: str) -> dict[str, AttributeModel]:
         """One model for each type, the same every time."""
-        models = {t.name: tiny_model(SCHEMA.select([t.name]), seed=i + 1).eval() for i, t in enumerate(SCHEMA)}
+        types = enumerate(self.schema, start=1)
+        models = {t.name: tiny_model(self.schema.select([t.name]), seed=i).eval() for i, t in types}
         self.earlier += models.values()
         return models
 
@@ -152,7 +171,7 @@ class Stage:
         """What the strategy's streams deliver; every view that they name is a small random change."""
         loaders = {
             name: StreamLoader(
-                stream, SCHEMA, dict.fromkeys(stream.views, AUGMENT), PREPROCESS, SEED, steps, 0, BadImages(0)
+                stream, self.schema, dict.fromkeys(stream.views, AUGMENT), PREPROCESS, SEED, steps, 0, BadImages(0)
             )
             for name, stream in strategy.streams().items()
         }

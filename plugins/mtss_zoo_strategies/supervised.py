@@ -13,6 +13,7 @@ from mtss_zoo.errors import DataError, RecipeError
 from mtss_zoo.interfaces import AttributeSchema, Batch, Draws, StageContext, Stream
 from mtss_zoo.model import AttributeModel
 from mtss_zoo.sampling import Integers, SampleStream, Sampling, by_class, largest_classes
+from mtss_zoo_strategies.mixing import mix_batch
 from mtss_zoo_strategies.stage import VIEW, StageLosses, weighted_sum
 
 
@@ -26,8 +27,13 @@ class SupervisedStrategy(nn.Module):
     nobody, no loss sees them, and the model that comes out never predicts them. The mean over types keeps the
     learning rate's meaning when types are added; a type of which a batch knows nothing adds zero.
 
+    With ``mixup`` or ``cutmix``, every batch is mixed with itself in reverse order, and the loss is
+    share * L(scores, labels) + (1 - share) * L(scores, partner's labels). A cross entropy is linear in its targets,
+    with label smoothing too, so that this is its value for the mixed soft targets; and it works with any other loss,
+    and where pictures lack labels of some types.
+
     Raises:
-        RecipeError: the weights or the sampling do not fit the schema.
+        RecipeError: the weights or the sampling do not fit the schema, or a batch to be mixed is odd.
         DataError: a type has no label at all.
     """
 
@@ -42,6 +48,8 @@ class SupervisedStrategy(nn.Module):
         max_classes: int | None = None,
         images_per_epoch: int | None = None,
         weights: Mapping[str, float] | None = None,
+        mixup: float = 0.0,
+        cutmix: float = 0.0,
     ) -> None:
         super().__init__()
         if len(context.schema) > 1 and sampling != "natural":
@@ -49,8 +57,14 @@ class SupervisedStrategy(nn.Module):
                 f"sampling: {sampling} draws the labels of one attribute type, but this stage trains "
                 f"{', '.join(context.schema.names)} together; use natural, or per_type: true."
             )
+        if (mixup or cutmix) and context.batch_size % 2:
+            raise RecipeError(
+                f"batch_size is {context.batch_size}, but mixup and cutmix pair the pictures of a batch; "
+                "make it even, or set both to 0."
+            )
         self.model = model
         self.context = context
+        self.mixup, self.cutmix = mixup, cutmix
         self.sampling = sampling
         self.images_per_epoch = images_per_epoch
         self.losses = StageLosses(context)
@@ -73,9 +87,12 @@ class SupervisedStrategy(nn.Module):
     def step(self, batches: dict[str, Batch]) -> dict[str, Tensor]:
         """The weighted mean of the types' losses as ``loss``, and each type's own as ``loss/<type>``."""
         (batch,) = batches.values()
+        images, share = batch.images, 1.0
+        if self.mixup or self.cutmix:
+            images, share = mix_batch(images, self.mixup, self.cutmix)
         parts = {
-            name: self.losses(name, scores, batch.targets[name], batch.mask[name] & self.model.trained(name))
-            for name, scores in self.model(batch.images).items()
+            name: self._loss(name, scores, batch.targets[name], batch.mask[name] & self.model.trained(name), share)
+            for name, scores in self.model(images).items()
         }
         return weighted_sum(parts, self.weights)
 
@@ -89,6 +106,12 @@ class SupervisedStrategy(nn.Module):
     def others(self) -> dict[str, AttributeModel]:
         """None."""
         return {}
+
+    def _loss(self, name: str, scores: Tensor, targets: Tensor, mask: Tensor, share: float) -> Tensor:
+        loss: Tensor = self.losses(name, scores, targets, mask)
+        if share < 1:
+            loss = share * loss + (1 - share) * self.losses(name, scores, targets.flip(0), mask.flip(0))
+        return loss
 
     def _labels(self, epoch: int) -> Draws:
         ((name, classes),) = self.classes.items()

@@ -95,12 +95,15 @@ class Context:
 
     def batches(self, strategy: Any, epochs: int = 1) -> Iterator[dict[str, Batch]]:
         """What the strategy's streams deliver."""
-        ((name, stream),) = strategy.streams().items()
-        steps = own_steps(stream)
-        augments = {"train": self.augment, "clean": AugmentSpec()}
-        loader = StreamLoader(stream, self.schema, augments, PREPROCESS, self.seed, steps, 0, BadImages(0))
+        streams = strategy.streams()
+        steps = own_steps(next(iter(streams.values())))
+        augments = {**dict.fromkeys(("train", "weak", "strong"), self.augment), "clean": AugmentSpec()}
+        loaders = {
+            name: StreamLoader(stream, self.schema, augments, PREPROCESS, self.seed, steps, 0, BadImages(0))
+            for name, stream in streams.items()
+        }
         for _ in range(epochs):
-            yield from ({name: batch} for batch in loader)
+            yield from (dict(zip(loaders, batches, strict=True)) for batches in zip(*loaders.values(), strict=True))
 
 
 def _model(

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from mtss_zoo_strategies.mixing import mix_batch
+from timm.data.mixup import mixup_target
+from timm.loss import SoftTargetCrossEntropy
 from torch.nn import functional as F
 
 from mtss_zoo.build import build_strategy, make
@@ -36,7 +39,7 @@ def multitask(context: Any, pictures: Any, model: Any, losses: Any, schema: Attr
 
     def build(colour: Any = ((0,), (1,), None, None), shape: Any = ((0, 1), None, None, (2,)), **args: Any) -> Any:
         train = pictures(len(colour), colour=colour, shape=shape)
-        stage = context(schema, train, losses=losses("bce"), batch_size=3)
+        stage = context(schema, train, losses=losses("bce"), batch_size=4 if args.get("mixup") else 3)
         return make("strategy", Part(name="supervised", args=args), model=model(schema, "linear"), context=stage)
 
     return build
@@ -187,6 +190,65 @@ def test_a_type_of_which_a_batch_knows_nothing_adds_zero(multitask: Any) -> None
 def test_its_state_is_the_model_and_nothing_else(teacher: Any) -> None:
     strategy = teacher()
     assert {name.removeprefix("model.") for name in strategy.state_dict()} == set(strategy.model.state_dict())
+
+
+# --- mixed batches --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mixing(context: Any, pictures: Any, model: Any, losses: Any) -> Any:
+    """``mixing(loss, batch_size, **args)``: colour alone, of which every picture has one class."""
+    colour = AttributeSchema((AttributeType("colour", "single", ("red", "green", "blue")),))
+
+    def build(loss: str = "cross_entropy", batch_size: int = 4, **args: Any) -> Any:
+        train = pictures(4, colour=[(0,), (1,), (2,), (1,)])
+        stage = context(colour, train, losses=losses(loss, colour), batch_size=batch_size)
+        network = model(colour, "linear")
+        network.backbone.layers[2] = torch.nn.Identity()  # so that a picture's scores are its own
+        return make("strategy", Part(name="supervised", args=args), model=network, context=stage)
+
+    return build
+
+
+@pytest.mark.parametrize(("mixup", "cutmix"), [(0.8, 0.0), (0.0, 1.0)])
+def test_mixed_cross_entropy_is_that_of_timms_soft_targets(mixing: Any, mixup: float, cutmix: float) -> None:
+    strategy = mixing(mixup=mixup, cutmix=cutmix)
+    smooth = make("loss", Part(name="cross_entropy", args={"label_smoothing": 0.1}))
+    strategy.losses.colour_loss = smooth
+    classes = torch.tensor([0, 1, 2, 1])
+    images = torch.rand(4, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(5)
+    mixed, share = mix_batch(images, mixup, cutmix)
+    assert 0.05 < share < 0.95
+    torch.manual_seed(5)
+    loss = strategy.step(batch_of(images, colour=torch.eye(3)[classes]))["loss"]
+    targets = mixup_target(classes, 3, share, smoothing=0.1)
+    torch.testing.assert_close(loss, SoftTargetCrossEntropy()(strategy.model(mixed)["colour"], targets))
+
+
+def test_a_mixed_loss_of_any_kind_is_shared_out_between_own_and_partners_labels(multitask: Any) -> None:
+    """Several types, of which some labels are unknown; the partner of the first picture is the last."""
+    strategy = multitask(colour=((0,), (1,), None, None), shape=((0, 1), None, None, (2,)), mixup=0.8, cutmix=1.0)
+    strategy.model.backbone.layers[2] = torch.nn.Identity()
+    colour, shape = torch.eye(3)[[0, 1, 1, 0]], torch.eye(4)[[0, 0, 2, 1]]
+    batch = batch_of(torch.rand(4, 3, 4, 4, generator=torch.Generator().manual_seed(0)), colour=colour, shape=shape)
+    (labelled,) = batch.values()
+    labelled.mask["colour"][2:] = labelled.mask["shape"][1] = False
+    torch.manual_seed(1)
+    mixed, share = mix_batch(labelled.images, 0.8, 1.0)
+    torch.manual_seed(1)
+    parts = strategy.step(batch)
+    bce = make("loss", Part(name="bce"))
+    for name, scores in strategy.model(mixed).items():
+        targets, mask = labelled.targets[name], labelled.mask[name] & strategy.model.trained(name)
+        own, partners = bce(scores, targets, mask), bce(scores, targets.flip(0), mask.flip(0))
+        torch.testing.assert_close(parts[f"loss/{name}"], (share * own + (1 - share) * partners).detach())
+
+
+def test_odd_batches_are_not_mixed(mixing: Any) -> None:
+    with pytest.raises(RecipeError, match="batch_size is 3, but mixup and cutmix pair the pictures of a batch"):
+        mixing(batch_size=3, mixup=0.8)
+    mixing(batch_size=3)
 
 
 def batch_of(images: torch.Tensor, **targets: torch.Tensor) -> dict[str, Batch]:
