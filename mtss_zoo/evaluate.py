@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +11,17 @@ from torch import Tensor
 
 from mtss_zoo import metrics
 from mtss_zoo.build import build_dataset
-from mtss_zoo.checkpoint import METRICS, WEIGHTS, load
+from mtss_zoo.checkpoint import load
+from mtss_zoo.checkpoint_files import METRICS, WEIGHTS, read_json
 from mtss_zoo.errors import UsageError
-from mtss_zoo.interfaces import AttributeSchema, Batch, Dataset
+from mtss_zoo.interfaces import Batch, Dataset, Samples
+from mtss_zoo.measures import Scored, measure, slice_values
 from mtss_zoo.model import AttributeModel
+from mtss_zoo.recipe import Recipe
 from mtss_zoo.recipe_source import load_recipe
-from mtss_zoo.sampling import split_samples
+from mtss_zoo.regime import RecipeDataset
 from mtss_zoo.significance import bootstrap_gain
 from mtss_zoo.streams import BadImages, evaluation_batches
-
-
-@dataclass(frozen=True)
-class Scored:
-    """One attribute type on one split: scores NC, and ground truth NC that holds known labels only."""
-
-    scores: Tensor
-    labels: Tensor
 
 
 def evaluate(
@@ -36,6 +29,7 @@ def evaluate(
     dataset: Dataset | None = None,
     split: str | None = None,
     data_root: str | Path | None = None,
+    slices: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Measures a model, or a checkpoint folder, on one split.
 
@@ -44,6 +38,7 @@ def evaluate(
         dataset: default is the dataset of the model's recipe.
         split: default is the recipe's ``evaluate.split``.
         data_root: the folder of a dataset on disk.
+        slices: metadata columns, for metrics of each of their values; default is the recipe's ``evaluate.slices``.
 
     Returns:
         What `measure` gives, with the split's name.
@@ -52,23 +47,31 @@ def evaluate(
         model = load(model)
     if model.recipe is None:
         raise UsageError("this model was not built from a recipe, which says how to read and measure its pictures.")
-    split = split or model.recipe.evaluate.split
-    scored = score_split(model, split, dataset, data_root)
-    return {"split": split} | measure(scored, model.schema, model.recipe.evaluate.k)
+    options = model.recipe.evaluate
+    split = split or options.split
+    samples = split_samples(model.recipe, split, dataset, data_root)
+    values = slice_values(samples, options.slices if slices is None else slices)
+    return {"split": split} | measure(score_samples(model, samples), model.schema, options.k, values)
 
 
-def score_split(
-    model: AttributeModel, split: str, dataset: Dataset | None = None, data_root: str | Path | None = None
-) -> dict[str, Scored]:
-    """Scores and ground truth of every type of the model on a split of its recipe's dataset, or of ``dataset``."""
+def split_samples(
+    recipe: Recipe, split: str, dataset: Dataset | None = None, data_root: str | Path | None = None
+) -> Samples:
+    """A split of the recipe's dataset, or of ``dataset``, to measure on: all that is not held out from it."""
+    whole = recipe.data.rooted(data_root).model_copy(update={"label_share": 1.0})
+    dataset = dataset or build_dataset(whole, recipe.attribute_schema)
+    return RecipeDataset(dataset, whole, recipe.seed).split(split)
+
+
+def score_samples(model: AttributeModel, samples: Samples) -> dict[str, Scored]:
+    """Scores and ground truth of every type of the model."""
     assert model.recipe is not None
-    data, options = model.recipe.data, model.recipe.evaluate
-    dataset = dataset or build_dataset(data.rooted(data_root), model.schema)
+    data = model.recipe.data
     batches = evaluation_batches(
-        split_samples(dataset, split, data.holdout, model.recipe.seed),
+        samples,
         model.schema,
         model.preprocess,
-        batch_size=options.batch_size,
+        batch_size=model.recipe.evaluate.batch_size,
         workers=data.workers,
         bad_images=BadImages(limit=data.max_bad_images),
     )
@@ -77,13 +80,15 @@ def score_split(
 
 @torch.inference_mode()
 def score(model: AttributeModel, batches: Iterable[Batch]) -> dict[str, Scored]:
-    """Scores and ground truth of every type, over all batches, on the CPU; the model's mode is left as it was."""
+    """Scores, truth and rows of every type, over all batches, on the CPU; the model's mode is left as it was."""
     device, training = next(model.parameters()).device, model.training
     scores: dict[str, list[Tensor]] = {name: [] for name in model.schema.names}
     labels: dict[str, list[Tensor]] = {name: [] for name in model.schema.names}
+    rows: list[Tensor] = []
     model.eval()
     try:
         for batch in batches:
+            rows.append(batch.rows.cpu())
             for name, s in model(batch.images.to(device)).items():
                 scores[name].append(s.float().cpu())
                 labels[name].append((batch.targets[name] > 0.5) & batch.mask[name])
@@ -91,44 +96,7 @@ def score(model: AttributeModel, batches: Iterable[Batch]) -> dict[str, Scored]:
         model.train(training)
     if not all(scores.values()):
         raise UsageError("there are no pictures to measure on: the split is empty, or none could be read.")
-    return {name: Scored(torch.cat(scores[name]), torch.cat(labels[name])) for name in scores}
-
-
-def measure(scored: Mapping[str, Scored], schema: AttributeSchema, ks: Iterable[int] = (1, 3, 5)) -> dict[str, Any]:
-    """Every metric of every type, pooled over the types (``all``) and as their plain mean (``macro_types``).
-
-    Keys: ``recall@k``, ``precision@k`` and ``f1@k`` count k predictions for every picture (MTSS); ``f1@k_valid`` only
-    for pictures whose label is known; ``mAP``; ``n`` pictures with a known label; ``classes`` recall@1 with n of each.
-    """
-    ks = tuple(ks)
-    types = {name: _one_type(s, schema[name].classes, ks) for name, s in scored.items()}
-    headline = [key for key in next(iter(types.values())) if key not in ("n", "classes")]
-    pooled: dict[str, float] = {}
-    for k in ks:
-        pooled |= _ratios([metrics.count_at_k(s.scores, s.labels, k) for s in scored.values()], k)
-    return {
-        "n": len(next(iter(scored.values())).scores),
-        "types": types,
-        "all": pooled,
-        "macro_types": {key: metrics.macro_types(t[key] for t in types.values()) for key in headline},
-    }
-
-
-def _one_type(s: Scored, classes: tuple[str, ...], ks: tuple[int, ...]) -> dict[str, Any]:
-    row: dict[str, Any] = {"n": int(s.labels.any(1).sum())}
-    for k in ks:
-        row |= _ratios([metrics.count_at_k(s.scores, s.labels, k)], k)
-        row[f"f1@{k}_valid"] = metrics.count_at_k(s.scores, s.labels, k, empty="exclude").f1
-    row["mAP"] = metrics.mean_average_precision(s.scores, s.labels)
-    recall, positives = metrics.class_recall_at_k(s.scores, s.labels, 1)
-    with_truth = [i for i, n in enumerate(positives.tolist()) if n]
-    row["classes"] = {classes[i]: {"recall@1": float(recall[i]), "n": int(positives[i])} for i in with_truth}
-    return row
-
-
-def _ratios(counts: list[metrics.Counts], k: int) -> dict[str, float]:
-    pooled = sum(counts, metrics.Counts())
-    return {f"recall@{k}": pooled.recall, f"precision@{k}": pooled.precision, f"f1@{k}": pooled.f1}
+    return {name: Scored(torch.cat(scores[name]), torch.cat(labels[name]), torch.cat(rows)) for name in scores}
 
 
 def compare(student: Mapping[str, Scored], teacher: Mapping[str, Scored], k: int = 1, seed: int = 0) -> dict[str, Any]:
@@ -153,10 +121,16 @@ def compare(student: Mapping[str, Scored], teacher: Mapping[str, Scored], k: int
     return gains
 
 
-def evaluate_run(run: str | Path, split: str | None = None, data_root: str | Path | None = None) -> dict[str, Any]:
+def evaluate_run(
+    run: str | Path,
+    split: str | None = None,
+    data_root: str | Path | None = None,
+    slices: Sequence[str] | None = None,
+) -> dict[str, Any]:
     """Every finished stage of a run folder on one split, and the last stage against the one before it.
 
     For MTSS that is the student against its teachers; what only one of them predicts is left out of the comparison.
+    The arguments are those of `evaluate`.
 
     Returns:
         ``{"split", "stages": {stage: measured}, "gain": {type: ...}}``; ``gain`` where there are two stages.
@@ -169,8 +143,9 @@ def evaluate_run(run: str | Path, split: str | None = None, data_root: str | Pat
         raise UsageError(f"{run} is neither a run's folder nor a checkpoint: it has no recipe.yaml.")
     recipe = load_recipe(run / "recipe.yaml")
     split = split or recipe.evaluate.split
+    samples = split_samples(recipe, split, data_root=data_root)
     scored = {
-        stage: {name: s for m in models.values() for name, s in score_split(m, split, data_root=data_root).items()}
+        stage: {name: s for m in models.values() for name, s in score_samples(m, samples).items()}
         for stage in recipe.stages
         if (models := measured_models(run / stage))
     }
@@ -178,9 +153,12 @@ def evaluate_run(run: str | Path, split: str | None = None, data_root: str | Pat
         raise UsageError(f"{run} holds no finished stage yet; train it to the end of one first.")
     schema = recipe.attribute_schema
     assert schema is not None, "a run's recipe states its schema"
-    report: dict[str, Any] = {"split": split, "stages": {s: measure(x, schema) for s, x in scored.items()}}
+    values = slice_values(samples, recipe.evaluate.slices if slices is None else slices)
+    scored = {stage: {name: s[name] for name in schema.names if name in s} for stage, s in scored.items()}
+    stages = {stage: measure(s, schema, recipe.evaluate.k, values) for stage, s in scored.items()}
+    report: dict[str, Any] = {"split": split, "stages": stages}
     *_, before, last = ({}, *scored.values())
-    if common := [name for name in schema.names if name in before and name in last]:
+    if common := [name for name in last if name in before]:
         report["gain"] = compare({n: last[n] for n in common}, {n: before[n] for n in common})
     return report
 
@@ -192,4 +170,4 @@ def measured_models(folder: Path) -> dict[str, AttributeModel]:
     """
     parts = {"all": folder} | {p.parent.name: p.parent for p in sorted(folder.glob("*/metrics.json"))}
     finished = {name: p for name, p in parts.items() if all((p / f).is_file() for f in (METRICS, WEIGHTS))}
-    return {name: load(p) for name, p in finished.items() if "types" in json.loads((p / METRICS).read_text())}
+    return {name: load(p) for name, p in finished.items() if "types" in read_json(p / METRICS)}

@@ -12,10 +12,10 @@ import torch
 
 from mtss_zoo.build import build_strategy
 from mtss_zoo.errors import MtssZooError
-from mtss_zoo.interfaces import Dataset, Samples
+from mtss_zoo.interfaces import Samples
 from mtss_zoo.recipe import Recipe
 from mtss_zoo.recipe_source import load_recipe
-from mtss_zoo.sampling import split_samples
+from mtss_zoo.regime import RecipeDataset
 from mtss_zoo.stage import Context, StageRun, expand, open_data
 from mtss_zoo.training_module import StageBatches, TrainingModule, stage_length
 
@@ -33,9 +33,9 @@ def plan(
     ``per_type`` stage the first type's, since the others differ in their head alone.
 
     Returns:
-        ``{"tables": {title: rows}, "problems": [words]}``: pictures and labels of every split; steps and batches of
-        every model; parameters, and memory in MB: ``state`` of weights, gradients and optimiser, ``peak`` measured in
-        one step; what the dataset lacks on disk, and what failed.
+        ``{"tables": {title: rows}, "problems": [words]}``: pictures and labels that are used of every split; steps and
+        batches of every model; parameters, and memory in MB: ``state`` of weights, gradients and optimiser, ``peak``
+        measured in one step; what the dataset lacks on disk, and what failed.
     """
     resolved = load_recipe(recipe, overrides)
     resolved, dataset = open_data(resolved.model_copy(update={"data": resolved.data.rooted(data_root)}))
@@ -54,10 +54,8 @@ def plan(
     return {"tables": tables, "problems": problems}
 
 
-def _split_rows(recipe: Recipe, dataset: Dataset) -> list[Row]:
-    data = recipe.data
-    names = [*dataset.splits, "holdout"] if data.holdout else list(dataset.splits)
-    samples: dict[str, Samples] = {name: split_samples(dataset, name, data.holdout, recipe.seed) for name in names}
+def _split_rows(recipe: Recipe, dataset: RecipeDataset) -> list[Row]:
+    samples: dict[str, Samples] = {name: dataset.split(name) for name in dataset.splits}
     samples["unlabelled"] = dataset.unlabelled()
     types = recipe.attribute_schema.names if recipe.attribute_schema else ()
     return [
@@ -66,7 +64,7 @@ def _split_rows(recipe: Recipe, dataset: Dataset) -> list[Row]:
     ]
 
 
-def _stage_rows(run: StageRun, dataset: Dataset, step: bool) -> tuple[Row, Row]:
+def _stage_rows(run: StageRun, dataset: RecipeDataset, step: bool) -> tuple[Row, Row]:
     from mtss_zoo.fit import make_trainer, quiet_lightning
 
     context = Context(run, dataset, pretend=True)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtss_zoo.errors import DataError, UsageError
-from mtss_zoo.interfaces import Dataset, Draws, Sample, Samples
+from mtss_zoo.interfaces import Draws, Sample, Samples
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 Pairs: TypeAlias = tuple[Integers, Integers]
@@ -150,15 +150,6 @@ class SubsetSamples:
         new_rows = np.repeat(np.arange(len(self.rows)), count)
         within = np.arange(len(new_rows)) - np.repeat(np.cumsum(count) - count, count)
         return new_rows, labels[np.repeat(start, count) + within]
-
-
-def split_samples(dataset: Dataset, name: str, holdout: float = 0.0, seed: int = 0) -> Samples:
-    """A split of a dataset, where a share of ``train`` may be set aside as the split ``holdout``."""
-    if name == "holdout" and not holdout:
-        raise UsageError("the recipe sets nothing aside as holdout; set data.holdout, such as 0.1.")
-    if holdout and name in ("train", "holdout"):
-        return holdout_split(dataset.split("train"), holdout, seed)[name == "holdout"]
-    return dataset.split(name)
 
 
 def holdout_split(samples: Samples, share: float, seed: int) -> tuple[SubsetSamples, SubsetSamples]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,14 +13,17 @@ import torch
 from torch import Tensor
 
 from mtss_zoo.build import build_dataset, build_losses, build_model, build_preprocess
-from mtss_zoo.checkpoint import CARD, METRICS, RECIPE, WEIGHTS, load
+from mtss_zoo.checkpoint import load
+from mtss_zoo.checkpoint_files import CARD, METRICS, RECIPE, WEIGHTS
 from mtss_zoo.errors import CheckpointError, RecipeError, UnknownNameError, UsageError
 from mtss_zoo.hub import fetch_folder
-from mtss_zoo.interfaces import AttributeSchema, Dataset, Samples
+from mtss_zoo.interfaces import AttributeSchema, Samples
 from mtss_zoo.model import AttributeModel
+from mtss_zoo.progress import say
 from mtss_zoo.recipe import Recipe, StageSpec
+from mtss_zoo.regime import RecipeDataset
 from mtss_zoo.registry import near_matches
-from mtss_zoo.sampling import derived_seed, split_samples
+from mtss_zoo.sampling import derived_seed
 from mtss_zoo.streams import BadImages, fixed_views
 from mtss_zoo.weights import read_tensors
 
@@ -136,22 +140,32 @@ class Context:
 
     Args:
         run: the model that is trained.
-        dataset: where its pictures come from.
+        dataset: where its pictures come from, as `open_data` gives it.
         pretend: take untrained models for those of earlier stages, as a dry run does.
     """
 
-    def __init__(self, run: StageRun, dataset: Dataset, pretend: bool = False) -> None:
+    def __init__(self, run: StageRun, dataset: RecipeDataset, pretend: bool = False) -> None:
         data = run.recipe.data
-        self.run, self.pretend = run, pretend
+        self.run, self.dataset, self.pretend = run, dataset, pretend
         self.schema = run.schema
         self.preprocess = build_preprocess(data)
-        self.train: Samples = split_samples(dataset, "train", data.holdout, run.recipe.seed)
-        self.unlabelled: Samples = dataset.unlabelled()
+        self.train: Samples = dataset.split("train")
         self.losses: Mapping[str, Any] = build_losses(run.spec, self.schema)
         self.batch_size = run.spec.batch_size
         self.seed = run.seed
         self.folder = run.folder
         self.bad_images = BadImages(data.max_bad_images, None if pretend else run.folder)
+
+    @cached_property
+    def unlabelled(self) -> Samples:
+        """Read when a strategy first asks, as every picture is then compared with those that are measured on."""
+        pool, left_out = self.dataset.unlabelled(), self.dataset.left_out
+        if left_out and not self.pretend:
+            say(
+                f"{self.run.label}: {len(left_out)} unlabelled pictures are also in "
+                f"{' or '.join(self.dataset.measured)} and are left out."
+            )
+        return pool
 
     def finished(self, stage: str) -> dict[str, AttributeModel]:
         """The models of an earlier stage in eval mode: type name (or ``all``) to model.
@@ -183,8 +197,8 @@ class Context:
         )
 
 
-def open_data(recipe: Recipe) -> tuple[Recipe, Dataset]:
-    """The dataset, and the recipe frozen: it states its schema, restricted to ``data.types``.
+def open_data(recipe: Recipe) -> tuple[Recipe, RecipeDataset]:
+    """The recipe frozen, which states its schema, restricted to ``data.types``; and the dataset as it uses it.
 
     Raises:
         RecipeError: the dataset's classes are not as many as the recipe says.
@@ -197,14 +211,14 @@ def open_data(recipe: Recipe) -> tuple[Recipe, Dataset]:
     if counted and stated and (wrong := [t for t in schema if len(t) != len(stated[t.name])]):
         found = ", ".join(f"{len(t)} of {t.name} (not {len(stated[t.name])})" for t in wrong)
         raise RecipeError(f"dataset {recipe.data.dataset.name!r} and the recipe differ in classes: it has {found}.")
-    _check_splits(recipe, dataset.splits)
+    used = RecipeDataset(dataset, recipe.data, recipe.seed, schema)
+    _check_splits(recipe, used.splits)
     # Its schema says from now on what `types` chose; a teacher's has fewer types still.
     data = recipe.data.model_copy(update={"types": None})
-    return recipe.with_schema(schema).model_copy(update={"data": data}), dataset
+    return recipe.with_schema(schema).model_copy(update={"data": data}), used
 
 
-def _check_splits(recipe: Recipe, splits: tuple[str, ...]) -> None:
-    have = (*splits, "holdout") if recipe.data.holdout else splits
+def _check_splits(recipe: Recipe, have: tuple[str, ...]) -> None:
     for key, name in (("select_on", recipe.evaluate.select_on), ("split", recipe.evaluate.split)):
         if name not in have:
             raise UsageError(

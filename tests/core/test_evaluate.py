@@ -1,8 +1,7 @@
-"""Tables from metrics: the worked numbers through `measure`, and which stage of a run is compared with which."""
+"""Measuring models and runs: which stage is compared with which, on which pictures, in which slices."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import pytest
@@ -10,18 +9,14 @@ import torch
 
 from mtss_zoo import train
 from mtss_zoo.errors import UsageError
-from mtss_zoo.evaluate import Scored, compare, evaluate, evaluate_run, measure
-from mtss_zoo.interfaces import AttributeSchema, AttributeType
+from mtss_zoo.evaluate import compare, evaluate, evaluate_run
+from mtss_zoo.measures import Scored
 
 # Four pictures and five classes a to e; the numbers are those of the metrics' own tests.
 SCORES = torch.tensor(
     [[0.9, 0.8, 0.1, 0.3, 0.2], [0.1, 0.7, 0.6, 0.5, 0.4], [0.2, 0.3, 0.9, 0.8, 0.7], [0.5, 0.4, 0.3, 0.2, 0.1]]
 )
 LABELS = torch.tensor([[1, 0, 0, 1, 0], [0, 0, 1, 0, 0], [1, 1, 1, 0, 0], [0, 0, 0, 0, 0]], dtype=torch.bool)
-SCHEMA = AttributeSchema(
-    (AttributeType("letters", "multi", tuple("abcde")), AttributeType("none", "single", ("x", "y")))
-)
-NOTHING = Scored(torch.zeros(4, 2), torch.zeros(4, 2, dtype=torch.bool))
 
 TINY = {
     "name": "tiny",
@@ -46,21 +41,8 @@ TINY = {
 }
 
 
-def test_measure_gives_the_worked_numbers_and_leaves_out_what_has_no_truth():
-    report = measure({"letters": Scored(SCORES, LABELS), "none": NOTHING}, SCHEMA, ks=(1, 3))
-    letters = report["types"]["letters"]
-    assert (report["n"], letters["n"]) == (4, 3)
-    assert letters["recall@1"] == pytest.approx(1 / 3)
-    assert (letters["f1@1"], letters["f1@1_valid"]) == (pytest.approx(0.4), pytest.approx(4 / 9))
-    assert letters["recall@3"] == pytest.approx(2 / 3)
-    assert letters["mAP"] == pytest.approx(2 / 3, abs=1e-4)
-    assert letters["classes"]["a"] == {"recall@1": 0.5, "n": 2} and "e" not in letters["classes"]
-    assert math.isnan(report["types"]["none"]["f1@1"])
-    assert report["macro_types"]["recall@1"] == letters["recall@1"]
-
-
 def test_the_gain_of_a_model_over_itself_is_zero_with_a_closed_interval():
-    scored = {"letters": Scored(SCORES, LABELS)}
+    scored = {"letters": Scored(SCORES, LABELS, torch.arange(4))}
     assert compare(scored, scored)["all"]["f1@1 relative"] == [0, 0, 0]
 
 
@@ -93,6 +75,25 @@ def test_one_model_is_measured_on_another_dataset(run):
 
     other = build_dataset(DataSpec(dataset=Part(name="garments", args={"n_test": 5, "domain": "street"})))
     assert evaluate(run / "first", dataset=other, split="test")["n"] == 5
+
+
+def test_slices_of_a_run_are_those_of_its_recipe_or_those_asked_for(run):
+    report = evaluate_run(run, slices=["domain", "nowhere"])
+    for measured in report["stages"].values():
+        assert measured["slices"]["domain"]["studio"]["colour"]["acc@1"] == measured["types"]["colour"]["acc@1"]
+        assert list(measured["slices"]["nowhere"]) == ["(missing)"]
+    assert "slices" not in evaluate(run / "first")
+    assert list(evaluate(run / "first", slices=["domain"])["slices"]) == ["domain"]
+
+
+def test_train_is_measured_whole_whatever_share_of_its_labels_was_used(run):
+    from mtss_zoo import load
+
+    model = load(run / "first")
+    model.recipe = model.recipe.model_copy(
+        update={"data": model.recipe.data.model_copy(update={"label_share": 0.25, "holdout": 0.25})}
+    )
+    assert [evaluate(model, split=split)["n"] for split in ("train", "holdout", "val")] == [12, 4, 8]
 
 
 def test_folders_that_hold_nothing_are_refused_in_words(run, tmp_path):
