@@ -1,0 +1,82 @@
+"""Kill a search at any moment, give the same command again: all trials are there once, with the same values."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TOY = Path(__file__).parents[1] / "toy_plugin"
+KILL, CTRL_C = int(signal.SIGKILL), int(signal.SIGINT)
+LR = "stages.student.optimizer.lr"
+SEARCH = {
+    "aim": {"space": {LR: {"factor": 30}, "stages.student.batch_size": {"choices": [8, 16]}}},
+    "overrides": {"stages.teachers.epochs": 1, "stages.student.epochs": 2, "trainer.save_every": 1},
+    "trials": 4,
+}
+
+MOMENTS = [
+    ["mtss_zoo.study", "line_up", 1, KILL],  # the study is there, and nothing in it
+    ["mtss_zoo.training_module", "TrainingModule.training_step", 5, KILL],  # a shared stage is trained
+    ["optuna.study", "Study.ask", 1, KILL],
+    ["optuna.storages.journal", "JournalFileBackend.append_logs", 4, KILL],  # a trial has one of its two values
+    ["mtss_zoo.training_module", "TrainingModule.training_step", 7, KILL],
+    ["mtss_zoo.training_module", "TrainingModule.training_step", 3, CTRL_C],
+    ["mtss_zoo.trial", "measured_value", 1, KILL],  # trained to its end, and the study does not know
+    ["mtss_zoo.search_processes", "settle", 1, KILL],  # the study knows, and nothing is written
+    ["optuna.study", "Study.tell", 1, KILL],  # what was cut short is lined up, and not yet marked as failed
+    ["mtss_zoo.search_processes", "os.replace", 2, KILL],
+]
+
+
+def search(out: Path, *moments: Any, **arguments: Any) -> list[int]:
+    """How every attempt ended, once all processes have: each holds the pipe that is read here."""
+    job = {"out": str(out), "attempts": moments, "arguments": SEARCH | arguments}
+    environment = os.environ | {"PYTHONPATH": str(TOY)}
+    command = [sys.executable, str(TOY / "searched.py"), json.dumps(job)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    print(done.stderr)
+    assert done.returncode == 0
+    ends: list[int] = json.loads(done.stdout.splitlines()[-1])
+    return ends
+
+
+def table(out: Path) -> list[dict[str, str]]:
+    with (out / "trials.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+@pytest.mark.slow
+def test_a_killed_search_ends_as_one_that_was_left_alone(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert search(whole, None) == [0]
+    assert search(killed, *MOMENTS, None) == [130 if m[-1] == CTRL_C else -KILL for m in MOMENTS] + [0]
+    assert [row["trial"] for row in table(killed)] == ["0", "1", "2", "3"]
+    assert table(killed) == table(whole)
+    assert (killed / "best.yaml").read_bytes() == (whole / "best.yaml").read_bytes()
+    for number in range(4):
+        log = f"trials/{number:04d}/student/log.csv"
+        assert (killed / log).read_bytes() == (whole / log).read_bytes()
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_search_and_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    """Killed or interrupted while both have just begun, they leave no process and no trial behind."""
+    out = tmp_path / "tune"
+    joining = ["multiprocessing.process", "BaseProcess.join", 1]
+    assert search(out, [*joining, KILL], processes=2) == [-KILL]
+    assert search(out, [*joining, CTRL_C], processes=2) == [130]
+    assert not (out / "trials.csv").exists()
+    assert search(out, None, processes=2) == [0]
+    found = table(out)
+    assert [row["trial"] for row in found] == ["0", "1", "2", "3"]
+    assert {row["state"] for row in found} == {"complete"}
+    assert (found[0][LR], found[0]["stages.student.batch_size"]) == ("0.01", "8")
+    assert len({row[LR] for row in found}) == 4
