@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mtss_zoo import metrics
 from mtss_zoo.errors import UsageError
+from mtss_zoo.hub import fetch_folder
 from mtss_zoo.images import Preprocess, decode
 from mtss_zoo.interfaces import AttributeSchema, EmbeddingHead, ImageSource
+from mtss_zoo.prediction import Prediction, named_chunks, predictions
 from mtss_zoo.recipe import Recipe
-
-Prediction = dict[str, list[tuple[str, float]]]
 
 
 class AttributeModel(nn.Module):
@@ -50,6 +49,62 @@ class AttributeModel(nn.Module):
         for t in schema:
             self.register_buffer(f"{t.name}_trained", torch.ones(len(t), dtype=torch.bool))
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+    ) -> AttributeModel:
+        """`mtss_zoo.load` with the arguments that the Hub's other libraries take; ``owner/repo`` and ``revision``.
+
+        Not by ``huggingface_hub.ModelHubMixin``, which calls ``__init__`` with what a ``config.json`` of the
+        repository says, and whose PyTorch kind falls back to a pickle.
+
+        Raises:
+            CheckpointError, RecipeError: as `mtss_zoo.load`.
+        """
+        from mtss_zoo.checkpoint import load
+
+        source = Path(pretrained_model_name_or_path)
+        if not source.is_dir():
+            name = str(pretrained_model_name_or_path) + (f"@{revision}" if revision else "")
+            source = fetch_folder(
+                name,
+                token=token,
+                cache_dir=cache_dir,
+                force_download=force_download,
+                local_files_only=local_files_only,
+            )
+        return load(source)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool = False,
+        token: str | None = None,
+        branch: str | None = None,
+        commit_message: str | None = None,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Saves the model and publishes it by `mtss_zoo.publish.push`; ``metrics`` is what `evaluate` measured.
+
+        Returns:
+            ``owner/repo@commit``, which `from_pretrained` takes.
+        """
+        from mtss_zoo.checkpoint import save
+        from mtss_zoo.publish import push
+
+        with TemporaryDirectory() as folder:
+            save(self, folder, metrics)
+            pushed = push(folder, repo_id, private, branch=branch, message=commit_message, token=token)
+        return f"{pushed.repo}@{pushed.revision}"
+
     def head(self, type_name: str) -> nn.Module:
         """The head of one attribute type."""
         return self.heads[f"{self.schema[type_name].name}_head"]
@@ -65,7 +120,10 @@ class AttributeModel(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """B3HW, normalised, to ``{type: scores BN}``; in eval mode an untrained class scores -inf."""
-        features = self.features(images)
+        return self.scores(self.features(images))
+
+    def scores(self, features: Tensor) -> dict[str, Tensor]:
+        """Features BF to ``{type: scores BN}``; in eval mode an untrained class scores -inf."""
         scores = {name: self.head(name)(features) for name in self.schema.names}
         if self.training:
             return scores
@@ -73,7 +131,10 @@ class AttributeModel(nn.Module):
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:
         """B3HW, normalised, to ``{type: embeddings BD}``, for the types whose head has embeddings."""
-        features = self.features(images)
+        return self.embeddings(self.features(images))
+
+    def embeddings(self, features: Tensor) -> dict[str, Tensor]:
+        """Features BF to ``{type: embeddings BD}``, for the types whose head has embeddings."""
         heads: dict[str, Any] = {name: self.head(name) for name in self.schema.names}
         return {name: head.embed(features) for name, head in heads.items() if isinstance(head, EmbeddingHead)}
 
@@ -92,43 +153,23 @@ class AttributeModel(nn.Module):
         Raises:
             ImageError: a picture cannot be read; the message names it.
         """
-        if top_k < 1:
-            raise UsageError(f"top_k is {top_k}, but at least one class is needed.")
         training = self.training
         self.eval()
         try:
-            return [p for batch in self._batches(images, batch_size) for p in self._best(self(batch), top_k)]
+            batches = (self(batch) for batch in self.batches(images, batch_size))
+            scores = ({name: s.float().cpu().numpy() for name, s in batch.items()} for batch in batches)
+            return predictions(self.schema, scores, top_k)
         finally:
             self.train(training)
 
-    def _batches(self, images: Any, batch_size: int) -> Iterator[Tensor]:
+    def batches(self, images: Any, batch_size: int) -> Iterator[Tensor]:
+        """What `predict` takes, as normalised B3HW on the model's device; raises as it does."""
         device = next(self.parameters()).device
         if isinstance(images, Tensor) and images.is_floating_point():
             if images.ndim != 4:
                 raise UsageError(f"a float tensor of shape {tuple(images.shape)}: B3HW, preprocessed, is expected.")
             yield from (batch.to(device) for batch in torch.split(images, batch_size))
             return
-        one = isinstance(images, str | Path | bytes) or hasattr(images, "convert") or getattr(images, "ndim", 0) == 3
-        sources: Iterator[ImageSource] = iter([images] if one else images)
-        position = 0
-        while chunk := list(islice(sources, batch_size)):
-            pictures = [self.preprocess.resize(decode(s, _name(s, position + i))) for i, s in enumerate(chunk)]
+        for chunk in named_chunks(images, batch_size):
+            pictures = [self.preprocess.resize(decode(source, name)) for source, name in chunk]
             yield self.preprocess.normalise(torch.stack(pictures).to(device))
-            position += len(chunk)
-
-    def _best(self, scores: Mapping[str, Tensor], top_k: int) -> list[Prediction]:
-        best = {name: metrics.top_k(s, top_k) for name, s in scores.items()}
-        columns = {name: (scores[name].gather(1, b).tolist(), b.tolist()) for name, b in best.items()}
-        size = len(next(iter(columns.values()))[0])
-        return [
-            {name: self._named(name, values[i], indices[i]) for name, (values, indices) in columns.items()}
-            for i in range(size)
-        ]
-
-    def _named(self, type_name: str, values: Sequence[float], indices: Sequence[int]) -> list[tuple[str, float]]:
-        classes = self.schema[type_name].classes
-        return [(classes[i], v) for v, i in zip(values, indices, strict=True) if v > -torch.inf]
-
-
-def _name(source: Any, position: int) -> str:
-    return str(source) if isinstance(source, str | Path) else f"picture {position}"

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from torchvision.transforms.v2 import functional as F
 
+from mtss_zoo import pil_images
 from mtss_zoo.errors import ImageError
-from mtss_zoo.images import MAX_PIXELS, Preprocess, crop, decode
+from mtss_zoo.images import Preprocess, crop, decode
+from mtss_zoo.pil_images import MAX_PIXELS, Fit
 
 HEIGHT, WIDTH = 6, 9
 ORIENTATION = 0x0112
@@ -110,6 +112,12 @@ def test_every_kind_of_picture_becomes_rgb(kind: str) -> None:
     assert (decoded.int() - torch.tensor(colour).view(3, 1, 1)).abs().max() <= 1
 
 
+@pytest.mark.parametrize("kind", ZOO)
+def test_pillow_alone_decodes_the_same(kind: str) -> None:
+    data = ZOO[kind][0]()
+    assert torch.equal(tensor(pil_images.decode(data, kind)), decode(data, kind))
+
+
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
 def test_path_bytes_and_opened_picture_are_the_same(image_format: str, tmp_path: Path) -> None:
     data = encoded(gradient(), image_format)
@@ -129,6 +137,7 @@ def test_a_picture_is_upright(orientation: int, mode: str, image_format: str) ->
     expected = tensor(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
     assert torch.equal(decode(data, "turned"), expected)
     assert torch.equal(decode(Image.open(io.BytesIO(data)), "turned"), expected)
+    assert torch.equal(tensor(pil_images.decode(data, "turned")), expected)
 
 
 def test_16_bit_is_scaled_and_rounded() -> None:
@@ -274,6 +283,31 @@ def test_any_shape_fits(fit: str, shape: tuple[int, int]) -> None:
     resized = Preprocess(8, 6, fit=fit).resize(image)  # type: ignore[arg-type]
     assert resized.shape == (3, 8, 6)
     assert resized.unique().tolist() == [255]
+
+
+@given(
+    st.sampled_from(["squash", "crop", "pad"]),
+    st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    st.integers(0, 99),
+)
+def test_pillow_alone_resizes_the_same_up_to_rounding(
+    fit: Fit, size: tuple[int, int], to: tuple[int, int], seed: int
+) -> None:
+    noise = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+    ours = tensor(pil_images.resize(Image.fromarray(noise), fit, *to)).int()
+    difference = (ours - Preprocess(*to, fit=fit).resize(tensor(Image.fromarray(noise))).int()).abs()
+    assert difference.max() <= 1
+
+
+def test_pillow_and_torch_round_few_pixels_differently() -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8))
+    ours = tensor(pil_images.resize(noise, "squash", 224, 224))
+    assert (ours != Preprocess(224, 224).resize(tensor(noise))).float().mean() < 0.01
+    smooth = gradient(300, 400)
+    assert torch.equal(
+        tensor(pil_images.resize(smooth, "squash", 224, 224)), Preprocess(224, 224).resize(tensor(smooth))
+    )
 
 
 @pytest.mark.parametrize(
