@@ -6,13 +6,18 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint format
+.PHONY: help quickstart starter test lint format
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 quickstart: $(READY) ## train teachers and a student on generated garments, and predict with the result
 	@$(BIN)/mtss-zoo quickstart
+
+starter: $(READY) ## train the small student that comes with the package anew: make starter DATA=folder/of/the/photos
+	@test -n "$(DATA)" || { echo "Name the folder with images/, styles.csv and splits.csv: make starter DATA=..."; exit 1; }
+	$(BIN)/mtss-zoo train mtss_small_fashion_products --data-root $(DATA) --out runs/starter
+	$(BIN)/python -m mtss_zoo_starter.pack runs/starter/student
 
 test: lint ## lint, types and all tests, the slow ones too
 	$(BIN)/pytest
@@ -29,5 +34,5 @@ format: $(READY) ## mend what ruff can mend
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Install it, or name it: make PYTHON=/path/to/python3"; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test,dev,plots,tensorboard]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test,dev,export,plots,tensorboard,tune]'
 	@touch $@

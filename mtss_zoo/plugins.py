@@ -1,4 +1,4 @@
-"""Finds plugins: the entry-point group ``mtss_zoo``, one hook, and a record of every plugin that failed.
+"""Finds plugins: the entry-point group ``mtss_zoo``, two hooks, and a record of every plugin that failed.
 
 Entry points are loaded one by one, so that a plugin that cannot be imported is recorded and breaks nobody else.
 ``MTSS_ZOO_BLOCK`` names plugins (entry-point names or distributions, comma separated) to leave out; ``*`` is all.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import pluggy
 
@@ -20,6 +21,7 @@ from mtss_zoo.errors import PluginError
 from mtss_zoo.interfaces import API_VERSION, KINDS, Component
 
 GROUP = "mtss_zoo"
+Checkpoints: TypeAlias = "tuple[tuple[str, Path], ...]"
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
 
@@ -33,6 +35,8 @@ class Plugin:
     version: str
     module: str
     components: tuple[Component, ...] = ()
+    checkpoints: tuple[tuple[str, Path], ...] = ()
+    """Recipes, and the folders of the trained models of them that the package carries."""
     error: str | None = None
     """Why it could not be used, in one line; ``None`` when it works."""
 
@@ -47,12 +51,17 @@ def plugins() -> tuple[Plugin, ...]:
 
 
 class _Hooks:
-    """The one hook, as pluggy wants it declared."""
+    """The hooks, of which a plugin has one or both, as pluggy wants them declared."""
 
     @staticmethod
     @hookspec
     def mtss_zoo_components() -> Iterable[Component]:  # type: ignore[empty-body]
         """The components that a plugin offers. Called once; must not import anything heavy."""
+
+    @staticmethod
+    @hookspec
+    def mtss_zoo_checkpoints() -> Mapping[str, Path]:  # type: ignore[empty-body]
+        """The trained models that a package carries: the name of a recipe to a checkpoint folder."""
 
 
 def _blocked(entry: metadata.EntryPoint) -> bool:
@@ -67,11 +76,11 @@ def _load(manager: pluggy.PluginManager, entry: metadata.EntryPoint) -> Plugin:
         module = entry.load()
         manager.register(module, name=f"{distribution}:{entry.name}")
         manager.check_pending()
-        components = tuple(_components(manager, module))
+        components, checkpoints = _offered(manager, module)
     except Exception as error:  # a stranger's code may raise anything; it must break nobody else
         manager.unregister(name=f"{distribution}:{entry.name}")
         return replace(plugin, error=_reason(error))
-    return replace(plugin, components=components)
+    return replace(plugin, components=components, checkpoints=checkpoints)
 
 
 def _reason(error: Exception) -> str:
@@ -81,15 +90,15 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error} ({where.filename}:{where.lineno})"
 
 
-def _components(manager: pluggy.PluginManager, module: object) -> Iterable[Component]:
-    implementations = manager.hook.mtss_zoo_components.get_hookimpls()
-    own = [i.function for i in implementations if i.plugin is module]
-    if not own:
+def _offered(manager: pluggy.PluginManager, module: object) -> tuple[tuple[Component, ...], Checkpoints]:
+    hooks = (manager.hook.mtss_zoo_components, manager.hook.mtss_zoo_checkpoints)
+    own: list[list[Any]] = [[i.function for i in hook.get_hookimpls() if i.plugin is module] for hook in hooks]
+    if not any(own):
         raise PluginError("it has no function mtss_zoo_components marked with @mtss_zoo.hookimpl.")
-    offered: Any = own[0]()
-    for component in offered:
+    components: list[Component] = [component for function in own[0] for component in function()]
+    for component in components:
         _check(component)
-        yield component
+    return tuple(components), tuple((name, Path(folder)) for function in own[1] for name, folder in function().items())
 
 
 def _check(component: object) -> None:

@@ -6,6 +6,7 @@ import difflib
 import importlib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from mtss_zoo.errors import PluginError, UnknownNameError
@@ -39,6 +40,11 @@ def find(kind: Kind, name: str) -> Component:
 def provider(component: Component) -> Plugin:
     """The plugin that offers a component."""
     return next(p for p in plugins() if component in p.components)
+
+
+def bundled(recipe: str) -> Path | None:
+    """The folder of a recipe's trained model that an installed package carries; ``None`` if none does."""
+    return next((folder for p in plugins() for name, folder in p.checkpoints if name == recipe), None)
 
 
 def resolve(component: Component) -> Any:
