@@ -15,27 +15,34 @@ from lightning.pytorch import Trainer
 from mtss_zoo.build import build_strategy
 from mtss_zoo.checkpoint import save
 from mtss_zoo.errors import UsageError
-from mtss_zoo.evaluate import measure, score
-from mtss_zoo.interfaces import Batch, Dataset
-from mtss_zoo.journal import BEST, LAST, Journal
+from mtss_zoo.evaluate import score
+from mtss_zoo.interfaces import Batch
+from mtss_zoo.journal import BEST, LAST, Journal, OnValidation
+from mtss_zoo.measures import measure, slice_values
 from mtss_zoo.metrics import Counts, count_at_k
 from mtss_zoo.model import AttributeModel
-from mtss_zoo.sampling import SubsetSamples, split_samples
+from mtss_zoo.regime import RecipeDataset
+from mtss_zoo.sampling import SubsetSamples
 from mtss_zoo.stage import Context, StageRun
 from mtss_zoo.streams import evaluation_batches
 from mtss_zoo.training_module import TrainingModule
 from mtss_zoo.weights import read_tensors
 
 
-def fit(run: StageRun, dataset: Dataset) -> None:
+def fit(run: StageRun, dataset: RecipeDataset, on_validation: OnValidation | None = None) -> None:
     """Trains one model to its end, from its restart point if there is one.
+
+    Args:
+        run: the model that is trained.
+        dataset: where its pictures come from.
+        on_validation: called after every validation; what it raises ends the training without a restart point.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, once a restart point is written.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     context = Context(run, dataset)
-    validation = split_samples(dataset, run.recipe.evaluate.select_on, run.recipe.data.holdout, run.recipe.seed)
+    validation = dataset.split(run.recipe.evaluate.select_on)
 
     def count(model: AttributeModel, rank: int, world_size: int) -> Counts:
         share = SubsetSamples(validation, range(rank, len(validation), world_size))
@@ -44,7 +51,7 @@ def fit(run: StageRun, dataset: Dataset) -> None:
 
     model = run.build_model()
     module = TrainingModule(build_strategy(run.spec, model, context), context)
-    journal = Journal(run, count)
+    journal = Journal(run, count, on_validation)
     last = run.folder / LAST
     with quiet_lightning(), journal:
         trainer = make_trainer(run, [journal])
@@ -55,7 +62,7 @@ def fit(run: StageRun, dataset: Dataset) -> None:
     if journal.stopped:
         raise KeyboardInterrupt(_stopped(run))
     if trainer.is_global_zero:
-        _deliver(run, context, dataset, module, journal, trainer.strategy.root_device)
+        _deliver(run, context, module, journal, trainer.strategy.root_device)
     trainer.strategy.barrier()
 
 
@@ -98,9 +105,7 @@ def _batches(context: Context, samples: Any) -> Iterator[Batch]:
     )
 
 
-def _deliver(
-    run: StageRun, context: Context, dataset: Dataset, module: TrainingModule, journal: Journal, device: torch.device
-) -> None:
+def _deliver(run: StageRun, context: Context, module: TrainingModule, journal: Journal, device: torch.device) -> None:
     """Measures the chosen weights and saves them; a restart point is of no more use then."""
     model, best = module.delivered(), run.folder / BEST
     if best.is_file():
@@ -108,8 +113,8 @@ def _deliver(
     training: dict[str, Any] = {"stage": run.label, "steps": journal.step}
     metrics: dict[str, Any] = {}
     if module.strategy.predicts:
-        metrics = _measured(run, context, dataset, model.to(device))
-        others = {name: _measured(run, context, dataset, m) for name, m in module.strategy.others().items()}
+        metrics = _measured(context, model.to(device))
+        others = {name: _measured(context, m.to(device)) for name, m in module.strategy.others().items()}
         metrics |= {"others": others} if others else {}
         training |= {"selected_on": run.recipe.evaluate.select_on, "keep": run.spec.keep, "best": journal.best}
     save(model, run.folder, metrics | {"training": training})
@@ -117,10 +122,11 @@ def _deliver(
         file.unlink(missing_ok=True)
 
 
-def _measured(run: StageRun, context: Context, dataset: Dataset, model: AttributeModel) -> dict[str, Any]:
-    split, data = run.recipe.evaluate.split, run.recipe.data
-    samples = split_samples(dataset, split, data.holdout, run.recipe.seed)
-    return {"split": split} | measure(score(model, _batches(context, samples)), run.schema, run.recipe.evaluate.k)
+def _measured(context: Context, model: AttributeModel) -> dict[str, Any]:
+    options = context.run.recipe.evaluate
+    samples = context.dataset.split(options.split)
+    scored = score(model, _batches(context, samples))
+    return {"split": options.split} | measure(scored, context.schema, options.k, slice_values(samples, options.slices))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from mtss_zoo.averaging import MovingAverage
-from mtss_zoo.errors import PluginError
+from mtss_zoo.errors import PluginError, RecipeError
 from mtss_zoo.interfaces import Batch, Strategy, Stream
 from mtss_zoo.model import AttributeModel
 from mtss_zoo.optim import Length, build_optimizer, learning_rate
@@ -39,6 +39,11 @@ class TrainingModule(LightningModule):
         self.strategy: Any = strategy  # a Strategy and an nn.Module
         self.context = context
         self.spec = context.run.spec
+        if self.spec.ema and strategy.delivered() is not strategy.model:
+            raise RecipeError(
+                f"{context.run.label}: strategy {self.spec.strategy.name!r} has a moving average of its own; leave out "
+                "`ema` of the stage."
+            )
         self.average = MovingAverage(strategy.model, self.spec.ema) if self.spec.ema else None
         self.batches_done = 0
 

@@ -15,6 +15,8 @@ import mtss_zoo
 from mtss_zoo.averaging import MovingAverage
 from mtss_zoo.errors import CheckpointError, DataError, MtssZooError, RecipeError, UnknownNameError, UsageError
 from mtss_zoo.plan import plan
+from mtss_zoo.recipe_source import load_recipe
+from mtss_zoo.stage import Context, expand, open_data
 from mtss_zoo.training_module import TrainingModule
 
 Train = Callable[..., Path]
@@ -297,6 +299,50 @@ def test_a_plan_counts_everything_and_writes_nothing(toy_plugin: Path, tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_plan_counts_the_pictures_that_are_used(toy_plugin: Path) -> None:
+    """Of 48 training tiles 36 have a colour, 12 each; half of them keep it, and half of the 12 others stay too."""
+    half = {"data.label_share": 0.5, "data.unlabelled_share": 0.5}
+    table = plan(toy_plugin / "recipe.yaml", overrides=half)["tables"]["pictures and labels"]
+    assert {row["split"]: row["pictures"] for row in table} == {"train": 24, "val": 12, "unlabelled": 8 + 24}
+    assert table[0]["colour"] == 18
+
+
+def test_a_run_with_fewer_labels_reads_fewer(train: Train) -> None:
+    half = {"data.label_share": 0.5, "trainer.log_every": 1}
+    log = rows(train(stage="teachers", type_name="colour", overrides=half))
+    assert len(log) == 3 * (18 // 8)
+
+
+def test_the_slices_of_the_recipe_are_kept_with_the_metrics(train: Train) -> None:
+    folder = train(stage="teachers", type_name="colour", overrides={"evaluate.slices": ["shop"]})
+    measured = json.loads((folder / "metrics.json").read_text())
+    (known,) = measured["slices"]["shop"].values()
+    assert known["colour"] == {key: measured["types"]["colour"][key] for key in ("n", "f1@1", "acc@1")} | {
+        "small": True
+    }
+
+
+def test_another_share_of_the_labels_is_another_run(train: Train) -> None:
+    half = {"data.label_share": 0.5}
+    train(stage="teachers", type_name="colour", overrides=half)
+    with pytest.raises(UsageError, match=r"data\.label_share \(0\.5 there, 0\.25 now\)"):
+        train(stage="teachers", overrides=half | {"data.label_share": 0.25})
+
+
+def test_what_is_left_out_of_the_pool_is_said_when_it_is_first_read(
+    toy_plugin: Path, tmp_path: Path, capsys: Any
+) -> None:
+    recipe, dataset = open_data(load_recipe(toy_plugin / "recipe.yaml"))
+    run = expand(recipe, tmp_path, "student")[0]
+    dataset.left_out = {3: "tile 1008"}
+    context = Context(run, dataset)
+    assert capsys.readouterr().err == ""
+    assert len(context.unlabelled) == 15
+    assert capsys.readouterr().err == "student: 1 unlabelled pictures are also in val and are left out.\n"
+    assert len(context.unlabelled) == 15
+    assert capsys.readouterr().err == ""
+
+
 def test_a_plan_tells_what_is_missing_and_what_fails(toy_plugin: Path) -> None:
     report = plan(toy_plugin / "recipe.yaml", overrides={"data.dataset.args.bad": 2, "stages.student.batch_size": 99})
     assert report["problems"][0] == "2 pictures are missing."
@@ -311,3 +357,33 @@ def test_where_nothing_can_be_validated_the_last_weights_are_kept(train: Train) 
     assert [row["val/f1@1"] for row in rows(folder) if row["val/f1@1"]] == ["nan", "nan"]
     best = json.loads((folder / "metrics.json").read_text())["training"]["best"]
     assert best == {"f1@1": None, "step": 8, "epoch": 2.0}
+
+
+def test_one_moving_average_is_enough(train: Train) -> None:
+    semi_vit = {"name": "semi_vit", "args": {"mu": 1}}
+    views = {name: {} for name in ("train", "weak", "strong")}
+    stage = {"strategy": semi_vit, "loss": "cross_entropy", "epochs": 1, "batch_size": 4, "views": views, "ema": 0.9}
+    overrides = {"data.types": ["colour"], "stages.student": stage | {"optimizer": {"lr": 0.1}}}
+    with pytest.raises(RecipeError, match="'semi_vit' has a moving average of its own; leave out `ema`"):
+        train(stage="student", overrides=overrides)
+
+
+def test_both_models_of_a_strategy_are_measured(train: Train) -> None:
+    semi_vit = {"name": "semi_vit", "args": {"mu": 1, "momentum": 0.5}}
+    views = {name: {} for name in ("train", "weak", "strong")}
+    stage = {"strategy": semi_vit, "loss": "cross_entropy", "epochs": 1, "batch_size": 4, "views": views}
+    overrides = {"data.types": ["colour"], "stages.student": stage | {"optimizer": {"lr": 0.1}}}
+    folder = train(stage="student", overrides=overrides)
+    measured = json.loads((folder / "metrics.json").read_text())
+    assert measured["types"]["colour"]["n"] == measured["others"]["student"]["types"]["colour"]["n"] == 9
+    assert rows(folder)[-1]["val/f1@1"] and rows(folder)[-1]["val/f1@1/student"]
+
+
+def test_pretraining_is_neither_validated_nor_measured(train: Train) -> None:
+    tiny = {"name": "mae_vit_tiny", "args": {"image_size": [16, 16], "depth": 1}}
+    mae = {"name": "mae", "args": {"decoder_width": 12, "decoder_depth": 1, "decoder_heads": 3, "pictures_every": 0}}
+    stage = {"strategy": mae, "epochs": 1, "batch_size": 16, "optimizer": {"lr": 0.01}}
+    changed = {"model": {"backbone": tiny}, "loss": None}
+    folder = train(stage="student", overrides={"stages.student": stage | changed})
+    assert list(json.loads((folder / "metrics.json").read_text())) == ["training"]
+    assert "val/f1@1" not in rows(folder)[-1]
