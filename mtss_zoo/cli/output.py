@@ -34,13 +34,17 @@ def print_table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> 
         print("nothing found.")
         return
     columns = [key for key in rows[0] if any(row[key] not in (None, "") for row in rows)]
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for key in columns:
-        right = all(isinstance(row[key], int | float) for row in rows)
-        table.add_column(key, justify="right" if right else "left", overflow="fold")
+        number = all(row[key] is None or isinstance(row[key], int | float) for row in rows)
+        short = max(len(_cell(row[key])) for row in rows) <= 36  # where room is scarce, long texts give way first
+        table.add_column(key, justify="right" if number else "left", overflow="fold", no_wrap=number or short)
     for row in rows:
         table.add_row(*(_cell(row[key]) for key in columns))
-    Console(markup=False).print(table)
+    console = Console(markup=False, highlight=False)
+    if title:
+        console.print(title, soft_wrap=True)  # as a title of the table it would wrap to the table's width
+    console.print(table)
 
 
 def _cell(value: Any) -> str:
@@ -49,7 +53,9 @@ def _cell(value: Any) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-def parse_overrides(assignments: Iterable[str] | None) -> dict[str, Any]:
+def parse_overrides(
+    assignments: Iterable[str] | None, option: str = "--set", example: str = "model.head.args.dim=256"
+) -> dict[str, Any]:
     """``["a.b=1"]`` to ``{"a.b": 1}``; values are read as YAML.
 
     Raises:
@@ -61,9 +67,9 @@ def parse_overrides(assignments: Iterable[str] | None) -> dict[str, Any]:
     for assignment in assignments or ():
         key, equals, value = assignment.partition("=")
         if not (key and equals):
-            raise UsageError(f"--set {assignment}: write KEY=VALUE, such as --set model.head.args.dim=256.")
+            raise UsageError(f"{option} {assignment}: write KEY=VALUE, such as {option} {example}.")
         try:
             parsed[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise UsageError(f"--set {assignment}: the value is not YAML.") from error
+            raise UsageError(f"{option} {assignment}: the value is not YAML.") from error
     return parsed
