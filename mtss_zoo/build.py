@@ -10,14 +10,19 @@ import torch
 from torch import nn
 
 from mtss_zoo import registry
+from mtss_zoo.checkpoint_files import WEIGHTS
 from mtss_zoo.errors import CheckpointError, RecipeError
 from mtss_zoo.hub import fetch_weights
 from mtss_zoo.images import Preprocess
 from mtss_zoo.interfaces import AttributeSchema, Dataset, Kind, StageContext, Strategy
 from mtss_zoo.model import AttributeModel
+from mtss_zoo.plugins import plugins
 from mtss_zoo.recipe import DataSpec, ModelSpec, Part, Recipe, StageSpec
 from mtss_zoo.recipe_source import load_recipe
-from mtss_zoo.weights import fill, read_tensors, refill_buffers
+from mtss_zoo.weights import NothingToFill, fill, no_larger_than, read_tensors, refill_buffers
+
+NO_START: Mapping[str, Any] = {"pretrained": False, "weights": None}
+"""Arguments under which a backbone neither fetches weights to start from nor reads a file of the caller's."""
 
 
 def build(
@@ -27,7 +32,8 @@ def build(
 
     Args:
         recipe: a built-in name, a YAML file, plain data or a `Recipe`.
-        pretrained: fetch and verify the weights that the recipe names.
+        pretrained: with trained weights: those that an installed package carries for this recipe, else those that
+            the recipe names, from the cache or the Hub, verified.
         overrides: dotted keys to values, ``**{"model.head.args.dim": 256}``.
 
     Raises:
@@ -36,13 +42,21 @@ def build(
     """
     resolved = load_recipe(recipe, overrides)
     if pretrained:
-        if resolved.weights is None:
-            raise CheckpointError(
-                f"recipe {resolved.name} names no published weights. Train it with `mtss-zoo train {resolved.name}`, "
-                "or build it without pretrained=True."
-            )
-        return load_weights(resolved, fetch_weights(resolved.weights)).eval()
+        return load_weights(resolved, _pretrained_weights(resolved)).eval()
     return build_model(resolved)
+
+
+def _pretrained_weights(recipe: Recipe) -> Path:
+    if folder := registry.bundled(recipe.name):
+        return folder / WEIGHTS
+    if recipe.weights is None:
+        carried = sorted(name for p in plugins() for name, _ in p.checkpoints)
+        there = f", take one that has weights ({', '.join(carried)})" if carried else ""
+        raise CheckpointError(
+            f"recipe {recipe.name} has no published weights. Train it with `mtss-zoo train {recipe.name}`{there}, or "
+            "build it without pretrained=True."
+        )
+    return fetch_weights(recipe.weights)
 
 
 def build_schema(recipe: Recipe) -> AttributeSchema:
@@ -68,8 +82,9 @@ def load_weights(recipe: Recipe, path: Path) -> AttributeModel:
     Raises:
         CheckpointError: the file is damaged or does not fit the recipe.
     """
-    state = read_tensors(path)
-    model = _build_to_fill(recipe, "meta")
+    state = read_tensors(path)  # mapped into memory, so not read before they are used
+    with no_larger_than(state, path):
+        model = _build_to_fill(recipe, "meta")
     fill(model, state, path)
     refill_buffers(model)
     if any(t.is_meta for t in (*model.parameters(), *model.buffers())):
@@ -79,11 +94,11 @@ def load_weights(recipe: Recipe, path: Path) -> AttributeModel:
 
 
 def _build_to_fill(recipe: Recipe, device: str) -> AttributeModel:
-    """The model whose weights a file will replace: nothing is fetched, and on ``meta`` nothing is initialised."""
+    """The model whose weights a file will replace: no others are fetched or read, and on ``meta`` none are drawn."""
     backbone = recipe.model.backbone
-    if "pretrained" in backbone.args:
-        backbone = Part(name=backbone.name, args={**backbone.args, "pretrained": False})
-    with torch.device(device):
+    without = {key: value for key, value in NO_START.items() if key in backbone.args}
+    backbone = Part(name=backbone.name, args={**backbone.args, **without})
+    with NothingToFill(), torch.device(device):
         model = build_model(recipe, spec=ModelSpec(backbone=backbone, head=recipe.model.head))
     model.recipe = recipe
     return model

@@ -14,15 +14,17 @@ from safetensors.torch import save_file
 
 from mtss_zoo import registry
 from mtss_zoo.build import load_weights
-from mtss_zoo.errors import CheckpointError
+from mtss_zoo.checkpoint_files import CARD, METRICS, RECIPE, WEIGHTS, check_inside
+from mtss_zoo.errors import CheckpointError, RecipeError
 from mtss_zoo.hub import fetch_folder
 from mtss_zoo.json_text import to_json
 from mtss_zoo.model import AttributeModel
 from mtss_zoo.model_card import model_card
 from mtss_zoo.recipe import Recipe
 from mtss_zoo.recipe_source import component_places, load_recipe
+from mtss_zoo.weights import check_finite
 
-WEIGHTS, RECIPE, METRICS, CARD = "model.safetensors", "recipe.yaml", "metrics.json", "README.md"
+MAX_SIZE = 1_000_000
 
 
 def save(model: AttributeModel, folder: str | Path, metrics: Mapping[str, Any] | None = None) -> Path:
@@ -49,17 +51,40 @@ def save(model: AttributeModel, folder: str | Path, metrics: Mapping[str, Any] |
 def load(source: str | Path) -> AttributeModel:
     """The model of a checkpoint folder, or of ``owner/repo@revision`` on the Hub, in eval mode.
 
+    Nothing but the weights and the recipe is opened: no dataset, and no file that an argument of the recipe names.
+
     Raises:
-        CheckpointError: a file is missing, damaged, or does not fit the recipe.
+        CheckpointError: a file is missing, damaged, changed since it was published, or does not fit the recipe.
         RecipeError: the recipe has faults; a missing plugin is named with its package.
     """
     folder = Path(source)
     if not folder.is_dir():
         folder = fetch_folder(str(source))
-    for name in (RECIPE, WEIGHTS):
-        if not (folder / name).is_file():
-            raise CheckpointError(f"{folder} is no checkpoint folder: it has no {name}.")
-    return load_weights(load_recipe(folder / RECIPE), folder / WEIGHTS).eval()
+    path, weights = check_inside(folder, RECIPE), check_inside(folder, WEIGHTS)
+    recipe = load_recipe(path)
+    if recipe.schema_ is None:
+        raise RecipeError(f"{path}: schema: is required in a checkpoint, which states its classes itself.")
+    _check_sizes(recipe, path)
+    model = load_weights(recipe, weights).eval()
+    check_finite(model, weights)
+    return model
+
+
+def _check_sizes(recipe: Recipe, path: Path) -> None:
+    """Refuses what can take all memory while a model is built, before its size can be compared with the file's."""
+    for kind, part in (("backbone", recipe.model.backbone), ("head", recipe.model.head)):
+        for name, value in part.args.items():
+            if "seed" not in name and (number := _largest(value)) > MAX_SIZE:
+                raise RecipeError(
+                    f"{path}: model.{kind}.args.{name}: {number:,} is more than the {MAX_SIZE:,} that a number of a "
+                    "checkpoint's model may be."
+                )
+
+
+def _largest(value: Any) -> float:
+    if isinstance(value, dict | list | tuple):
+        return max(map(_largest, value.values() if isinstance(value, dict) else value), default=0)
+    return abs(value) if isinstance(value, int | float) else 0
 
 
 def _packages(recipe: Recipe) -> dict[str, str]:

@@ -10,8 +10,12 @@ from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mtss_zoo.interfaces import AttributeSchema
+from mtss_zoo.tune_spec import TuneSpec
 
 RECIPE_VERSION: Literal[1] = 1
+MAX_CLASSES = 1_000_000
+Pixels = Annotated[int, Ge(1), Le(4096)]
+PACKAGE = r"^[A-Za-z0-9][\w.-]* [\w.+!?-]+$"
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[int, Ge(1)]
 
@@ -41,6 +45,13 @@ class TypeSpec(Spec):
     name: str
     kind: Literal["single", "multi"] = "single"
     classes: Annotated[list[str], Len(1)] | Positive
+    other: str | None = Field(None, description="the class to which every value belongs that is not listed")
+
+    @model_validator(mode="after")
+    def _other_is_listed(self) -> TypeSpec:
+        if self.other is not None and (isinstance(self.classes, int) or self.other not in self.classes):
+            raise ValueError(f"other is {self.other!r}, which is not among the classes.")
+        return self
 
 
 class SchemaSpec(Spec):
@@ -48,18 +59,35 @@ class SchemaSpec(Spec):
 
     types: Annotated[list[TypeSpec], Len(1)]
 
+    @model_validator(mode="after")
+    def _is_of_some_size(self) -> SchemaSpec:
+        """Counts become names, so one line of a foreign recipe could ask for all memory."""
+        total = sum(t.classes if isinstance(t.classes, int) else len(t.classes) for t in self.types)
+        if total > MAX_CLASSES:
+            raise ValueError(f"{total:,} classes are more than the {MAX_CLASSES:,} that a schema may have.")
+        return self
+
 
 class DataSpec(Spec):
     """Where pictures come from, and how one becomes a tensor 3HW."""
 
     dataset: Part
     types: list[str] | None = Field(None, description="train these attribute types of the dataset only")
-    image_size: tuple[Positive, Positive] = Field((224, 224), description="height, width")
+    image_size: tuple[Pixels, Pixels] = Field((224, 224), description="height, width")
     fit: Literal["squash", "crop", "pad"] = "squash"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     holdout: Annotated[float, Ge(0), Lt(1)] = Field(
         0.0, description="share of train that becomes the split `holdout`, for tuning"
+    )
+    label_share: Annotated[float, Gt(0), Le(1)] = Field(
+        1.0, description="share of the training pictures that keep their labels, class by class; smaller lies in larger"
+    )
+    dropped: Literal["unlabelled", "ignore"] = Field(
+        "unlabelled", description="what becomes of the training pictures without their labels"
+    )
+    unlabelled_share: Annotated[float, Gt(0), Le(1)] = Field(
+        1.0, description="share of the dataset's unlabelled pictures; dropped ones come on top"
     )
     workers: Annotated[int, Ge(0)] = 2
     max_bad_images: Annotated[int, Ge(0)] = Field(100, description="unreadable pictures that a run tolerates")
@@ -132,9 +160,7 @@ class StageSpec(Spec):
     per_type: bool = Field(False, description="train one model for each attribute type")
     model: ModelChange = Field(ModelChange(), description="where it differs from the recipe's model")
     init_from: str | None = Field(None, description="an earlier stage, a checkpoint folder, or owner/repo@revision")
-    init_parts: Literal["backbone", "all"] = Field(
-        "backbone", description="what init_from gives; all: heads too"
-    )
+    init_parts: Literal["backbone", "all"] = Field("backbone", description="what init_from gives; all: heads too")
     views: dict[str, AugmentSpec] = {"train": AugmentSpec()}
     batch_size: Positive = 128
     epochs: Positive | None = None
@@ -152,6 +178,7 @@ class EvaluateSpec(Spec):
     split: str = "val"
     select_on: str = "val"
     k: list[Positive] = [1, 3, 5]
+    slices: list[str] = Field([], description="metadata columns, such as marketplace: metrics for each of their values")
     batch_size: Positive = 256
 
 
@@ -188,9 +215,13 @@ class Recipe(Spec):
     stages: dict[str, StageSpec] = Field({}, description="in the order in which they run")
     evaluate: EvaluateSpec = EvaluateSpec()
     trainer: TrainerSpec = TrainerSpec()
+    tune: TuneSpec | None = None
     seed: int = 0
     weights: WeightsSpec | None = None
-    provided_by: dict[str, str] = Field({}, description="written on saving: `kind name` to the package it came from")
+    license: str | None = Field(None, description="of the trained weights, as the Hub spells it: apache-2.0")
+    provided_by: dict[str, Annotated[str, Field(pattern=PACKAGE)]] = Field(
+        {}, description="written on saving: `kind name` to the package it came from"
+    )
 
     @property
     def attribute_schema(self) -> AttributeSchema | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from mtss_zoo import registry
+from mtss_zoo.checkpoint_files import RECIPE, WEIGHTS
 from mtss_zoo.errors import PluginError, RecipeError, UnknownNameError
 from mtss_zoo.interfaces import Component, Kind
-from mtss_zoo.recipe import Recipe
+from mtss_zoo.recipe import PACKAGE, Recipe
 from mtss_zoo.recipe_files import find_recipe
 from mtss_zoo.recipe_yaml import KeyPath, Source, read_yaml
 
@@ -42,6 +44,11 @@ def _extended(source: Source, path: Path, seen: tuple[Path, ...]) -> Source:
     base = source.data.pop("extends", None)
     if base is None:
         return source
+    if path.name == RECIPE and path.with_name(WEIGHTS).is_file():
+        raise RecipeError(
+            f"{source.place(('extends',))}: the recipe of a checkpoint is complete: it may not extend another. "
+            "Save the model again, or remove the line if you trust the rest."
+        )
     if not isinstance(base, str):
         raise RecipeError(f"{source.place(('extends',))}: extends names one recipe, by name or file.")
     base_path = find_recipe(base, path)
@@ -141,7 +148,8 @@ def _fill(data: dict[str, Any], path: KeyPath, kind: Kind, source: Source) -> li
     except (UnknownNameError, PluginError) as error:
         packages = source.data.get("provided_by")
         package = packages.get(f"{kind} {part['name']}") if isinstance(packages, dict) else None
-        hint = f" It comes with the package {package}: install that." if package else ""
+        named = isinstance(package, str) and re.fullmatch(PACKAGE, package)
+        hint = f" It comes with the package {package}: install that." if named else ""
         return [_fault(source, (*path, "name"), f"{error}{hint}")]
     args = part.get("args") or {}
     filled, faults = checked_args(component, args if isinstance(args, dict) else {})

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtss_zoo.errors import UsageError
+from mtss_zoo.progress import first_process, say
 from mtss_zoo.recipe_source import load_recipe
 
 if TYPE_CHECKING:
+    from mtss_zoo.journal import OnValidation
     from mtss_zoo.recipe import Recipe
 
 VOLATILE = {
     "summary",
+    "license",
     "provided_by",
     "data.workers",
     "data.max_bad_images",
@@ -36,6 +39,7 @@ def train(
     overrides: Mapping[str, Any] | None = None,
     stage: str | None = None,
     type_name: str | None = None,
+    on_validation: OnValidation | None = None,
 ) -> Path:
     """Trains the stages of a recipe in order; finished ones are skipped, and a stopped one goes on where it was.
 
@@ -49,6 +53,8 @@ def train(
         overrides: dotted keys to values, ``{"stages.student.epochs": 3}``.
         stage: train this stage alone; those it needs are finished already.
         type_name: of a ``per_type`` stage, train this attribute type's model alone.
+        on_validation: called after every validation of every model with the number of the epoch that ended and the
+            F1@1; what it raises ends the training.
 
     Returns:
         The folder of the last stage that was asked for: with a ``per_type`` stage it holds one for each type.
@@ -60,27 +66,27 @@ def train(
     from mtss_zoo.stage import expand, open_data
 
     resolved = load_recipe(recipe, overrides)
-    resolved = resolved.model_copy(update={"data": resolved.data.rooted(data_root)})
+    resolved = resolved.model_copy(update={"data": resolved.data.rooted(data_root), "tune": None})
     resolved, dataset = open_data(resolved)
     out = Path(out or Path("runs") / resolved.name)
     runs = expand(resolved, out, stage, type_name)
-    _claim(out, resolved)
+    claim(out, resolved)
     for run in runs:
         if run.finished:
-            _say(f"{run.label}: finished before, in {run.folder}")
+            say(f"{run.label}: finished before, in {run.folder}")
             continue
         from mtss_zoo.fit import fit
 
         try:
-            fit(run, dataset)
+            fit(run, dataset, on_validation)
         except KeyboardInterrupt as stop:
-            _say(str(stop))
+            say(str(stop))
             raise
-        _say(f"{run.label}: finished, in {run.folder}")
+        say(f"{run.label}: finished, in {run.folder}")
     return runs[-1].folder if type_name or not runs[-1].type_name else runs[-1].folder.parent
 
 
-def _claim(out: Path, recipe: Recipe) -> None:
+def claim(out: Path, recipe: Recipe) -> None:
     """Writes the recipe into a new run folder, or makes sure that the folder is a run of this recipe."""
     path = out / "recipe.yaml"
     if path.is_file():
@@ -91,7 +97,7 @@ def _claim(out: Path, recipe: Recipe) -> None:
             more = f" and {len(different) - 3} more" if len(different) > 3 else ""
             raise UsageError(f"{out} is a run of another recipe: {shown}{more}. Choose another folder with --out.")
         return
-    if not _first_process():
+    if not first_process():
         return
     out.mkdir(parents=True, exist_ok=True)
     part = out / ".recipe.yaml.part"
@@ -105,15 +111,3 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(part, f"{key}.{name}" if key else str(name))
     else:
         yield key, value
-
-
-def _first_process() -> bool:
-    """Whether this is process 0 of a distributed run, or the only one; launchers tell by these variables."""
-    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK", "NODE_RANK"))
-
-
-def _say(text: str) -> None:
-    if _first_process():
-        from rich.console import Console
-
-        Console(stderr=True).print(text, highlight=False, soft_wrap=True)

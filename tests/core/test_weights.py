@@ -1,5 +1,6 @@
 """Weights that replace those of a model under construction."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -21,3 +22,11 @@ def test_it_skips_what_fills_and_nothing_else() -> None:
         meta = torch.empty(2, 3, device="meta")
         assert meta.normal_() is meta
         assert (meta @ torch.empty(3, 5, device="meta")).shape == (2, 5)
+
+
+def test_initialisers_are_skipped_under_a_device_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with NothingToFill(), torch.device("meta"):
+        layer = nn.Conv2d(3, 4, 3)
+        monkeypatch.setattr(torch.Tensor, "normal_", None)  # calling it would fail
+        assert nn.init.normal_(layer.weight) is layer.weight
+        assert nn.init.kaiming_normal_(tensor=layer.weight) is layer.weight
