@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from mtss_zoo import Component, hookimpl
-from mtss_zoo_datasets import examples
+from mtss_zoo_datasets import example_trees, examples
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,34 @@ class ManifestArgs:
     schema_file: str = "schema.yaml"
     image_root: str | None = None
     min_agree: Annotated[int, Ge(1)] = 2
+    answers: Literal["agreed", "all"] = "agreed"
     balance: str | None = None
     split_seed: Annotated[int, Ge(0)] = 0
-    label_fraction: Annotated[float, Gt(0), Le(1)] = 1.0
-    dropped: Literal["unlabelled", "ignore"] = "unlabelled"
+
+
+@dataclass(frozen=True)
+class DeepFashionArgs:
+    """`deepfashion`: a folder with ``Anno_coarse`` (or ``Anno``, ``Anno_fine``), ``Eval`` and ``Img``."""
+
+    root: str | None = None
+    variant: Literal["coarse", "fine"] = "coarse"
+    zeros: Literal["negative", "unknown"] = "negative"
+    bbox_pad: Annotated[int, Ge(0)] = 0
+
+
+@dataclass(frozen=True)
+class IMaterialistFashionArgs:
+    """`imaterialist_fashion`: ``train.json``, ``validation.json``, a label map, and ``<split>/<id>.jpg``."""
+
+    root: str | None = None
+
+
+@dataclass(frozen=True)
+class DarnArgs:
+    """`darn`: a folder with ``meta.json`` and, in ``<name>``, lists of pictures and labels, and the pictures."""
+
+    root: str | None = None
+    name: str = "DARN"
 
 
 @hookimpl
@@ -75,5 +99,29 @@ def mtss_zoo_components() -> list[Component]:
             "your own pictures: one row each in CSV, JSONL or Parquet",
             ManifestArgs,
             examples.manifest,
+        ),
+        Component(
+            "dataset",
+            "deepfashion",
+            "mtss_zoo_datasets.deepfashion:DeepFashion",
+            "DeepFashion category and attribute prediction, coarse or fine, as it is unpacked",
+            DeepFashionArgs,
+            example_trees.deepfashion,
+        ),
+        Component(
+            "dataset",
+            "imaterialist_fashion",
+            "mtss_zoo_datasets.imaterialist_fashion:IMaterialistFashion",
+            "iMaterialist-Fashion-2018: train.json, validation.json and downloaded pictures",
+            IMaterialistFashionArgs,
+            example_trees.imaterialist_fashion,
+        ),
+        Component(
+            "dataset",
+            "darn",
+            "mtss_zoo_datasets.darn:Darn",
+            "DARN by the lists of ASEN: meta.json, filenames_train.txt, label_train.txt",
+            DarnArgs,
+            example_trees.darn,
         ),
     ]

@@ -21,7 +21,7 @@ def fashion_products(folder: Path) -> Mapping[str, Any]:
     rows = []
     for number in range(1, 49):
         colour, category = COLOURS[number % 3], CATEGORIES[number % 2]
-        _picture(folder / "images" / f"{number}.jpg", colour)
+        picture(folder / "images" / f"{number}.jpg", colour, number)
         name = f"Brand {'Striped' if number % 4 else 'Solid'} {colour} {category}"
         rows.append((number, "Women", "Apparel", "Topwear", category, colour, "Summer", 2012, "Casual", name))
     header = "id gender masterCategory subCategory articleType baseColour season year usage productDisplayName"
@@ -35,7 +35,7 @@ def manifest(folder: Path) -> Mapping[str, Any]:
     for number in range(48):
         path = f"pictures/{number}.jpg"
         colour = COLOURS[number % 3]
-        _picture(folder / path, colour)
+        picture(folder / path, colour, number)
         split = ("train", "train", "val", "unlabeled")[number % 4]
         rows.append((path, split, colour, "|".join(COLOURS[: number % 3]), "shop"))
     _table(folder / "manifest.csv", ("image", "split", "colour", "trims", "marketplace"), rows)
@@ -44,11 +44,14 @@ def manifest(folder: Path) -> Mapping[str, Any]:
     return {"root": str(folder)}
 
 
-def _picture(path: Path, colour: str) -> None:
+def picture(path: Path, colour: str, number: int) -> None:
+    """A field of one colour with a bar of its own: equal files in two splits would be a leak."""
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (24, 32), colour.lower()).save(path)
+    picture = Image.new("RGB", (24, 32), colour.lower())
+    picture.paste("white", (0, 0, 1 + number % 24, 8 + 8 * (number // 24)))
+    picture.save(path)
 
 
 def _table(path: Path, header: tuple[str, ...] | list[str], rows: list[tuple[Any, ...]]) -> None:
