@@ -1,9 +1,9 @@
-"""Draws docs/images/predictions.png: generated garments, and what a trained model says of them.
+"""Draws docs/images: generated garments, what a trained model says of them, and what it goes by.
 
     python docs/make_pictures.py runs/quickstart/student
 
-The pictures are of the split test, which no model is trained or chosen on. A prediction that is wrong is red, with
-the truth behind it.
+The pictures are of the split test, which no model is trained or chosen on. In predictions.png a prediction that is
+wrong is red, with the truth behind it. heat_maps.jpg explains the garment of which most is predicted rightly.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 import mtss_zoo
 from mtss_zoo.build import build_dataset
+from mtss_zoo.explain import explain
+from mtss_zoo.heat_maps import sheet
 from mtss_zoo.interfaces import Dataset, Sample
 from mtss_zoo.model import AttributeModel
 from mtss_zoo.recipe import DataSpec, Part
 
-OUT = Path(__file__).parent / "images" / "predictions.png"
+OUT = Path(__file__).parent / "images"
 COLUMNS, ROWS = 3, 2
 PHOTO, TEXT, MARGIN, LINE = 225, 235, 20, 45
 PAPER, INK, GREY, RED = "#ffffff", "#1f2328", "#6e7781", "#c0392b"
@@ -63,17 +65,23 @@ def card(sample: Sample, lines: Said) -> Image.Image:
 
 
 def main(folder: str) -> None:
+    OUT.mkdir(exist_ok=True)
     model = mtss_zoo.load(folder)
     args = {"n_test": 400, "image_size": PHOTO}
     dataset = build_dataset(DataSpec(dataset=Part(name="garments", args=args)), model.schema)
-    cards = [card(sample, said(model, sample)) for sample in shown(dataset, COLUMNS * ROWS)]
+    samples = shown(dataset, COLUMNS * ROWS)
+    answers = [said(model, sample) for sample in samples]
+    cards = [card(sample, lines) for sample, lines in zip(samples, answers, strict=True)]
     width, height = (cards[0].width + MARGIN, cards[0].height + MARGIN)
-    sheet = Image.new("RGB", (COLUMNS * width + MARGIN, ROWS * height + MARGIN), PAPER)
+    page = Image.new("RGB", (COLUMNS * width + MARGIN, ROWS * height + MARGIN), PAPER)
     for i, picture in enumerate(cards):
-        sheet.paste(picture, (MARGIN + i % COLUMNS * width, MARGIN + i // COLUMNS * height))
-    OUT.parent.mkdir(exist_ok=True)
-    sheet.quantize(128, dither=Image.Dither.NONE).save(OUT, optimize=True)
-    print(f"{OUT}: {OUT.stat().st_size // 1000} KB")
+        page.paste(picture, (MARGIN + i % COLUMNS * width, MARGIN + i // COLUMNS * height))
+    page.quantize(128, dither=Image.Dither.NONE).save(OUT / "predictions.png", optimize=True)
+    right = [sum(not truth for _, _, truth in lines) for lines in answers]
+    picture = samples[right.index(max(right))].image
+    (heat_maps,) = explain(model, picture)
+    some = {name: heat_maps[name] for name in ("colour", "neckline", "sleeve")}
+    sheet(picture, some, model.preprocess.fit).save(OUT / "heat_maps.jpg", quality=80)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class BadImages:
     def __init__(self, limit: int, folder: Path | None = None) -> None:
         self.limit = limit
         self.file = folder / "bad_images.txt" if folder else None
-        lines = self.file.read_text().splitlines() if self.file and self.file.is_file() else []
+        lines = self.file.read_text(encoding="utf-8").splitlines() if self.file and self.file.is_file() else []
         self.reasons = dict(line.split("\t", 1) for line in lines if "\t" in line)
 
     def __len__(self) -> int:
@@ -49,18 +49,23 @@ class BadImages:
         Raises:
             DataError: if there are more than ``limit``.
         """
-        sample_id, reason = " ".join(sample_id.split()), " ".join(reason.split())
+        sample_id, reason = _one_line(sample_id), _one_line(reason)
         if sample_id in self.reasons:
             return
         self.reasons[sample_id] = reason
         if self.file:
-            with self.file.open("a") as file:
+            with self.file.open("a", encoding="utf-8") as file:
                 file.write(f"{sample_id}\t{reason}\n")
         if len(self) > self.limit:
             first = "; ".join(list(self.reasons.values())[:3])
             where = f" All are in {self.file}." if self.file else ""
             allowed = f"{self.limit} that data.max_bad_images allows"
             raise DataError(f"{len(self)} pictures cannot be read, more than the {allowed}: {first}{where}")
+
+
+def _one_line(text: str) -> str:
+    """Without line ends and tabs; bytes of a file's name that are no UTF-8 are spelled out."""
+    return " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
 
 
 def own_steps(stream: Stream, world_size: int = 1) -> int:
@@ -211,7 +216,7 @@ def _read(reader: BatchReader, requests: Iterator[Request], workers: int, bad_im
         sampler=requests,
         num_workers=workers,
         collate_fn=_as_it_is,
-        worker_init_fn=_prepare_worker,
+        worker_init_fn=prepare_worker,
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # else starting the workers would draw from the global generator
     )
@@ -227,7 +232,8 @@ def _as_it_is(answer: object) -> object:
     return answer
 
 
-def _prepare_worker(worker: int) -> None:
+def prepare_worker(worker: int) -> None:
+    """What a worker process does first, so that it ends when the main one does, however that ends."""
     # Ctrl-C reaches every process of the terminal; the main one ends its workers without a traceback from each.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()

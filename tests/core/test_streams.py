@@ -262,6 +262,12 @@ def test_a_bad_picture_gives_its_place_to_the_next_draw(workers: int, tmp_path: 
     assert len(bad_images) == 2
 
 
+def test_a_bad_picture_whose_name_is_no_utf_8_is_noted_once(tmp_path: Path) -> None:
+    for _ in range(2):
+        BadImages(1, tmp_path).add("caf\udce9.jpg", "is cut off")
+    assert (tmp_path / "bad_images.txt").read_text(encoding="utf-8") == "caf\\udce9.jpg\tis cut off\n"
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_more_bad_pictures_than_allowed_end_the_run(workers: int, tmp_path: Path) -> None:
     of = stream(Pictures(10, frozenset({1, 3, 4})), draw=lambda _: Draws(np.arange(10)))
