@@ -177,9 +177,9 @@ def labels_as_arrays(
         mask[i] = True
         if answers:
             np.add.at(targets[i], classes, 1 / len(classes))
-            continue
-        targets[i, classes] = 1
-        if drawn is not None:
+        else:
+            targets[i, classes] = 1
+        if drawn is not None and not answers:
             mask[i, classes] = False
             mask[i, drawn[i]] = True
     return targets, mask

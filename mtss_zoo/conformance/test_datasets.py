@@ -42,7 +42,7 @@ def first_rows(dataset: Dataset) -> Iterator[tuple[str, int, Sample]]:
 
 def same(one: Sample, other: Sample) -> bool:
     """Whether two samples are equal in labels and pixels."""
-    said = [(s.id, dict(s.labels), dict(s.metadata), s.bbox) for s in (one, other)]
+    said = [(s.id, dict(s.labels), dict(s.answers), dict(s.metadata), s.bbox) for s in (one, other)]
     return said[0] == said[1] and torch.equal(decode(one.image, one.id), decode(other.image, other.id))
 
 
@@ -86,6 +86,21 @@ def test_its_labels_fit_its_schema(dataset: Dataset) -> None:
             )
             assert attribute_type.kind == "multi" or len(labels) <= 1, (
                 f"{where}: {type_name} has {len(labels)} labels, but its kind is single; use multi."
+            )
+
+
+def test_its_answers_fit_its_labels(dataset: Dataset) -> None:
+    """Class indices in range; a picture with answers of a type is drawn for its labels, which are among them."""
+    for name, row, sample in first_rows(dataset):
+        where = f"row {row} of {name} ({sample.id})"
+        for type_name, answers in sample.answers.items():
+            assert type_name in dataset.schema.names, f"{where} has answers of {type_name!r}, which the schema lacks."
+            wrong = [c for c in answers if not 0 <= c < len(dataset.schema[type_name])]
+            assert not wrong, f"{where}: {type_name} was answered with the class {wrong[0]}, which the schema lacks."
+            labels = sample.labels.get(type_name, ())
+            assert labels and set(labels) <= set(answers), (
+                f"{where}: the labels of {type_name} are {labels}, but where people answered, give at least one of "
+                f"their answers {answers}, so that the picture can be drawn."
             )
 
 
@@ -133,7 +148,9 @@ def test_unlabelled_samples_have_no_labels(dataset: Dataset) -> None:
     """Not even an empty tuple, which says that none of the classes fits."""
     samples = dataset.unlabelled()
     for row in range(min(len(samples), ROWS)):
-        assert not samples[row].labels, f"row {row} of unlabelled() has labels {dict(samples[row].labels)}."
+        sample = samples[row]
+        assert not sample.labels, f"row {row} of unlabelled() has labels {dict(sample.labels)}."
+        assert not sample.answers, f"row {row} of unlabelled() has answers {dict(sample.answers)}."
 
 
 def test_two_constructions_are_equal(dataset: Dataset, make: Callable[..., Any]) -> None:

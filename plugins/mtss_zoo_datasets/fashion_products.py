@@ -24,7 +24,7 @@ class FashionProducts:
 
     A row without a picture is left out; a picture without a row is unlabelled. Without ``splits.csv`` the split is
     75/15/10 by a hash of the id. The classes are those of the train split by name, unless ``schema`` is given: a
-    value that it lacks is then unknown. `check` reports all of this.
+    value that it lacks is then its ``other``, or unknown. `check` reports all of this.
     """
 
     def __init__(self, root: str | None = None, *, schema: AttributeSchema | None = None) -> None:
@@ -82,7 +82,7 @@ class FashionProducts:
         return said + list(self._foreign_values())
 
     def _foreign_values(self) -> Iterator[str]:
-        for attribute_type in self.schema:
+        for attribute_type in (t for t in self.schema if t.other is None):
             values = Counter(self._values[attribute_type.name])
             lacking = {v: n for v, n in values.items() if v is not None and v not in attribute_type.classes}
             if lacking:
@@ -128,7 +128,8 @@ class FashionSamples:
 
 def _encode(values: list[str | None], attribute_type: AttributeType) -> TypeLabels:
     index = {name: i for i, name in enumerate(attribute_type.classes)}
-    codes: npt.NDArray[np.int32] = np.array([index.get(v, -1) if v else -1 for v in values], np.int32)
+    other = -1 if attribute_type.other is None else index[attribute_type.other]
+    codes: npt.NDArray[np.int32] = np.array([index.get(v, other) if v else -1 for v in values], np.int32)
     return TypeLabels.from_codes(codes)
 
 

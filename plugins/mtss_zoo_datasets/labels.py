@@ -46,6 +46,12 @@ class TypeLabels:
         return cls(known, _offsets(counts), (keys % width).astype(np.int32))
 
     @classmethod
+    def from_answers(cls, rows: npt.NDArray[np.integer], classes: npt.NDArray[np.integer], n_rows: int) -> TypeLabels:
+        """Answers (A,), kept as often as they were given and in their order; a row without any is unknown."""
+        counts = np.bincount(rows, minlength=n_rows)
+        return cls(counts > 0, _offsets(counts), classes[np.argsort(rows, kind="stable")].astype(np.int32))
+
+    @classmethod
     def unknown(cls, rows: int) -> TypeLabels:
         """Nothing is known of these rows."""
         return cls.from_codes(np.full(rows, -1, np.int8))

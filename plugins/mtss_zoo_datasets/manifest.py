@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -11,23 +12,26 @@ import numpy.typing as npt
 from mtss_zoo.errors import UnknownNameError
 from mtss_zoo.interfaces import AttributeSchema, AttributeType, Sample
 from mtss_zoo_datasets.labels import Integers, Labels, folder, in_range, known_split, shortened
+from mtss_zoo_datasets.manifest_answers import rules_compared, with_answers
 from mtss_zoo_datasets.manifest_columns import read_boxes, read_groups, read_images_and_ids, read_metadata
 from mtss_zoo_datasets.manifest_labels import NamedLabels, label_columns, read_labels
 from mtss_zoo_datasets.manifest_splits import (
-    NOWHERE,
     POOL,
     Placement,
     comparable_paths,
     given_splits,
+    keep_answered,
     place,
     refuse_no_training,
-    share_labels,
     split_groups,
     without_leaks,
 )
 from mtss_zoo_datasets.manifest_table import ManifestTable
 from mtss_zoo_datasets.schema_file import DeclaredType, declared, read_schema_file
 from mtss_zoo_datasets.splitting import SPLITS, TRAIN
+
+Classes = dict[str, tuple[int, ...]]
+"""Attribute type to class indices."""
 
 
 class Manifest:
@@ -44,11 +48,13 @@ class Manifest:
         schema_file: the attribute types, relative to ``root``; not read where ``schema`` is given.
         image_root: what the paths in ``image`` are relative to, itself relative to ``root``; default ``root``.
         min_agree: how many people must give an answer before it is a label.
+        answers: train on what people ``agreed`` on, or on ``all`` answers: pictures without agreement then train too,
+            and targets are the shares of the answers, for losses that take them (not rankings). Val and test are what
+            people agreed on, and the same, either way. A label column goes before answers.
         balance: the type by which assigned test sets are balanced; default the first one.
-        split_seed: of assigned splits and of ``label_fraction``.
-        label_fraction: share of train that keeps its labels, class by class; smaller shares lie in larger ones.
-        dropped: what becomes of the other training pictures.
-        schema: the attribute types as a recipe or checkpoint states them; a class that it lacks is unknown.
+        split_seed: of assigned splits.
+        schema: the attribute types as a recipe or checkpoint states them; a class that it lacks is its ``other``, or
+            unknown.
     """
 
     def __init__(
@@ -58,10 +64,9 @@ class Manifest:
         schema_file: str = "schema.yaml",
         image_root: str | None = None,
         min_agree: int = 2,
+        answers: Literal["agreed", "all"] = "agreed",
         balance: str | None = None,
         split_seed: int = 0,
-        label_fraction: float = 1.0,
-        dropped: Literal["unlabelled", "ignore"] = "unlabelled",
         *,
         schema: AttributeSchema | None = None,
     ) -> None:
@@ -77,15 +82,21 @@ class Manifest:
         balanced = _balanced_by(named, balance)
         groups = read_groups(table)
         known = np.logical_or.reduce([n.labels.known for n in named.values()])
-        codes = place(given_splits(table), balanced, known, groups, split_seed)
-        if label_fraction < 1:
-            codes = share_labels(
-                codes, balanced, label_fraction, split_seed, POOL if dropped == "unlabelled" else NOWHERE
-            )
+        given = given_splits(table)
+        codes = place(given, balanced, known, groups, split_seed)
         paths = comparable_paths(self._images, self.image_root)
         self._placement = without_leaks(codes, self._ids, paths, table)
         refuse_no_training(self._placement, table)
         self.schema, self._labels, notes = _classes(table, types, named, self._placement, closed=schema is None)
+        crowd = {
+            t.name: said for t in self.schema if (said := named[t.name].answers_in(t.classes, t.other)) is not None
+        }
+        kept = keep_answered(self._placement.codes, given, crowd, known, groups)
+        self._remarks = rules_compared(self._labels, crowd, self._placement.codes == TRAIN, kept)
+        self._answers = Labels({})
+        if answers == "all":
+            self._placement = replace(self._placement, codes=np.where(kept, np.int8(TRAIN), self._placement.codes))
+            self._labels, self._answers = with_answers(self._labels, crowd, self._placement.codes == TRAIN)
         torn = split_groups(self._placement.codes, groups)
         self._notes = self._placement.notes + notes + ([f"{torn} groups are in more than one split."] if torn else [])
 
@@ -97,12 +108,12 @@ class Manifest:
     def split(self, name: str) -> ManifestSamples:
         """The pictures of one split with their labels, in the manifest's order."""
         rows = self._placement.rows(SPLITS.index(known_split(name, self.splits)))
-        return ManifestSamples(self, rows, self._labels.take(rows))
+        return ManifestSamples(self, rows, self._labels.take(rows), self._answers.take(rows))
 
     def unlabelled(self) -> ManifestSamples:
         """Pictures marked so or without any label, none of which is in val or test."""
         rows = self._placement.rows(POOL)
-        return ManifestSamples(self, rows, Labels.unknown(self.schema, len(rows)))
+        return ManifestSamples(self, rows, Labels.unknown(self.schema, len(rows)), Labels({}))
 
     def check(self) -> list[str]:
         """Missing pictures, leaks, and labels that could not be used."""
@@ -110,8 +121,12 @@ class Manifest:
         said = [f"{len(missing)} of {len(self._images)} pictures are missing: {shortened(missing)}."] if missing else []
         return said + self._notes
 
-    def sample(self, row: int, labels: dict[str, tuple[int, ...]]) -> Sample:
-        """One row of the manifest with these labels."""
+    def remarks(self) -> list[str]:
+        """What is worth knowing and no problem: how many pictures have labels under each rule for crowd answers."""
+        return self._remarks
+
+    def sample(self, row: int, labels: Classes, answers: Classes) -> Sample:
+        """One row of the manifest with these labels and answers."""
         metadata = {name: text for name, values in self._metadata.items() if (text := values[row].as_py()) is not None}
         for name, share in self._agreement.items():
             if not np.isnan(share[row]):
@@ -120,21 +135,22 @@ class Manifest:
         if self._boxes is not None and not np.isnan(self._boxes[row, 0]):
             x1, y1, x2, y2 = self._boxes[row].tolist()
             bbox = (x1, y1, x2, y2)
-        return Sample(self._ids[row].as_py(), self.image_root / self._images[row].as_py(), labels, metadata, bbox)
+        image = self.image_root / self._images[row].as_py()
+        return Sample(self._ids[row].as_py(), image, labels, metadata, bbox, answers)
 
 
 class ManifestSamples:
     """Some rows of a manifest, made into samples on access."""
 
-    def __init__(self, manifest: Manifest, rows: Integers, labels: Labels) -> None:
-        self._manifest, self._rows, self._labels = manifest, rows, labels
+    def __init__(self, manifest: Manifest, rows: Integers, labels: Labels, answers: Labels) -> None:
+        self._manifest, self._rows, self._labels, self._answers = manifest, rows, labels, answers
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, row: int) -> Sample:
         row = in_range(row, len(self))
-        return self._manifest.sample(int(self._rows[row]), self._labels.at(row))
+        return self._manifest.sample(int(self._rows[row]), self._labels.at(row), self._answers.at(row))
 
     def label_pairs(self, type_name: str) -> tuple[Integers, Integers]:
         """All labels of one type as ``(rows, classes)``."""
@@ -159,8 +175,10 @@ def _classes(
         classes = t.classes or named[t.name].classes_in(placement.rows(TRAIN))
         if not classes:
             raise table.fail_file(f"no row of train has a label of {t.name}, so its classes are not known")
-        chosen.append(AttributeType(t.name, t.kind, classes))
-        labels[t.name], dropped = named[t.name].as_classes(classes)
+        if t.other is not None and t.other not in classes:
+            classes = (*classes, t.other)
+        chosen.append(AttributeType(t.name, t.kind, classes, t.other))
+        labels[t.name], dropped = named[t.name].as_classes(classes, t.other)
         if dropped and closed and t.classes:
             raise _unlisted(table, t, named[t.name], next(iter(dropped)))
         if dropped:

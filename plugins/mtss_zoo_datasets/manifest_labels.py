@@ -27,21 +27,35 @@ class NamedLabels:
     labels: TypeLabels
     agreement: npt.NDArray[np.float32] | None = None
     """The share of equal answers a row (R,), where there are crowd answers."""
+    answers: TypeLabels | None = None
+    """The crowd answers of the rows without a label of their own, in the order of the columns."""
 
-    def as_classes(self, classes: tuple[str, ...]) -> tuple[TypeLabels, dict[str, int]]:
+    def as_classes(self, classes: tuple[str, ...], other: str | None) -> tuple[TypeLabels, dict[str, int]]:
         """The same labels as indices into ``classes``, and how often each other name occurs.
 
-        Such a label is dropped; a row that keeps none is unknown.
+        Such a label is of the class ``other``, or dropped if there is none; a row that keeps none is unknown.
         """
-        index = {name: i for i, name in enumerate(classes)}
-        target = np.array([index.get(name, -1) for name in self.names] or [-1])
         rows, old = self.labels.pairs()
-        new = target[old]
+        new = self._indices(classes, other)[old]
         known = np.zeros(len(self.labels), bool)
         known[rows[new >= 0]] = True
         counts = np.bincount(old[new < 0], minlength=len(self.names))
         dropped = {name: int(n) for name, n in zip(self.names, counts, strict=False) if n}
         return TypeLabels.from_pairs(rows[new >= 0], new[new >= 0], known), dropped
+
+    def answers_in(self, classes: tuple[str, ...], other: str | None) -> TypeLabels | None:
+        """The answers as indices into ``classes``, without the others; ``None`` where nobody was asked."""
+        if self.answers is None:
+            return None
+        rows, old = self.answers.pairs()
+        new = self._indices(classes, other)[old]
+        return TypeLabels.from_answers(rows[new >= 0], new[new >= 0], len(self.labels))
+
+    def _indices(self, classes: tuple[str, ...], other: str | None) -> Integers:
+        """The place of every name in ``classes``; of one that is missing that of ``other``, -1 if there is none."""
+        index = {name: i for i, name in enumerate(classes)}
+        missing = index[other] if other is not None else -1
+        return np.array([index.get(name, missing) for name in self.names] or [-1], np.int64)
 
     def classes_in(self, rows: Integers) -> tuple[str, ...]:
         """The names that occur in these rows, sorted."""
@@ -68,15 +82,20 @@ def read_labels(table: ManifestTable, declared: DeclaredType, alone: bool, min_a
     rows, texts = np.empty(0, np.int64), pa.array([], pa.large_string())
     if declared.name in table.columns:
         rows, texts = table.several(declared.name)
+        texts = _with_other(texts, declared)
     if declared.kind == "single" and (twice := np.flatnonzero(np.diff(rows) == 0)).size:
         raise table.fail(int(rows[twice[0]]), declared.name, "two labels, but this type is single.")
     if not answer_columns:
         names, codes = _codes(texts)
         return NamedLabels(names, _labels(rows, codes, len(table)))
-    voted, agreed, share = _agreed(table, declared, answer_columns, min_agree)
-    empty = ~np.isin(voted, rows)
-    names, codes = _codes(pa.concat_arrays([texts, agreed.filter(pa.array(empty))]))
-    return NamedLabels(names, _labels(np.concatenate([rows, voted[empty]]), codes, len(table)), share)
+    answer_rows, answers = _answers(table, declared, answer_columns)
+    names, codes = _codes(pa.concat_arrays([texts, answers]))
+    codes, said = codes[: len(rows)], codes[len(rows) :]
+    crowd = agree(answer_rows, said, len(table), min_agree)
+    voted = np.setdiff1d(np.flatnonzero(crowd.labels >= 0), rows)
+    labels = _labels(np.concatenate([rows, voted]), np.concatenate([codes, crowd.labels[voted]]), len(table))
+    free = ~np.isin(answer_rows, rows)
+    return NamedLabels(names, labels, crowd.share, TypeLabels.from_answers(answer_rows[free], said[free], len(table)))
 
 
 def _answer_columns(table: ManifestTable, declared: DeclaredType, alone: bool) -> list[str]:
@@ -86,22 +105,21 @@ def _answer_columns(table: ManifestTable, declared: DeclaredType, alone: bool) -
     return [name for name in table.columns if name == "answers" or _NUMBERED_ANSWER.fullmatch(name)]
 
 
-def _agreed(
-    table: ManifestTable, declared: DeclaredType, columns: list[str], min_agree: int
-) -> tuple[Integers, pa.Array, npt.NDArray[np.float32]]:
-    """Rows with agreement and their labels, and the share of equal answers of every row."""
+def _answers(table: ManifestTable, declared: DeclaredType, columns: list[str]) -> tuple[Integers, pa.Array]:
+    """Every answer (A,): its row, and its class as the schema spells it; beyond the schema, without case."""
     cells = [table.several(column) for column in columns]
-    rows = np.concatenate([row for row, _ in cells])
-    names, codes = _codes(pa.concat_arrays([texts for _, texts in cells]))
-    # Classes as the schema spells them; answers beyond it as the crowd does.
     spelling = {normalised(name): name for name in declared.classes or ()}
-    said = [normalised(name) for name in names]
-    answers = sorted(set(said))
-    result = agree(rows, np.array([answers.index(name) for name in said], np.int64)[codes], len(table), min_agree)
-    voted = np.flatnonzero(result.labels >= 0)
-    labels = [spelling.get(answer, answer) for answer in answers]
-    agreed = pa.array(labels, pa.large_string()).take(pa.array(result.labels[voted]))
-    return voted, agreed, result.share
+    names, codes = _codes(pa.concat_arrays([texts for _, texts in cells]))
+    spelt = pa.array([spelling.get(normalised(n), normalised(n)) for n in names], pa.large_string())
+    return np.concatenate([rows for rows, _ in cells]), _with_other(spelt, declared).take(pa.array(codes))
+
+
+def _with_other(texts: pa.Array, declared: DeclaredType) -> pa.Array:
+    """What is not among the classes is ``other``, before votes are counted and test sets balanced."""
+    if declared.other is None or declared.classes is None:
+        return texts
+    listed = pc.is_in(texts, value_set=pa.array(declared.classes, texts.type))
+    return pc.if_else(listed, texts, pa.scalar(declared.other, texts.type))
 
 
 def _codes(texts: pa.Array) -> tuple[tuple[str, ...], Integers]:

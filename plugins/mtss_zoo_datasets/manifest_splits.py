@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mtss_zoo_datasets.labels import Integers
+from mtss_zoo_datasets.labels import Integers, TypeLabels
 from mtss_zoo_datasets.manifest_table import ManifestTable
-from mtss_zoo_datasets.splitting import SPLITS, TEST, TRAIN, VAL, nested_share, split_balanced
+from mtss_zoo_datasets.splitting import SPLITS, TEST, TRAIN, VAL, split_balanced
 
 POOL = len(SPLITS)
 NOWHERE = POOL + 1
@@ -75,14 +76,6 @@ def place(
     return codes
 
 
-def share_labels(codes: Codes, classes: npt.NDArray[np.int32], share: float, seed: int, dropped: int) -> Codes:
-    """Keeps this share of the training rows, class by class, and moves the others to ``dropped``."""
-    train = np.flatnonzero(codes == TRAIN)
-    codes = codes.copy()
-    codes[train[~nested_share(classes[train], share, seed)]] = dropped
-    return codes
-
-
 def without_leaks(codes: Codes, ids: pa.Array, images: pa.Array, table: ManifestTable) -> Placement:
     """Drops pool rows that share an id or a path with val or test; a repeated id elsewhere is an error."""
     evaluated = (codes == VAL) | (codes == TEST)
@@ -98,6 +91,25 @@ def without_leaks(codes: Codes, ids: pa.Array, images: pa.Array, table: Manifest
         row = int(np.flatnonzero(both)[0])
         notes.append(f"{int(both.sum())} pictures of train are also in val or test, such as {images[row].as_py()}.")
     return Placement(codes, notes)
+
+
+def keep_answered(
+    codes: Codes, given: Codes, crowd: Mapping[str, TypeLabels], known: npt.NDArray[np.bool_], groups: Integers
+) -> npt.NDArray[np.bool_]:
+    """Which rows (R,) of the pool may train, because people answered, though they agreed on nothing.
+
+    Not those that the manifest gives to the pool, nor those of a group that is in val or test, which stay as they are.
+
+    Args:
+        crowd: the answers of R rows by type.
+        known: (R,) whether any label of the row is known.
+    """
+    evaluated = np.unique(groups[(codes == VAL) | (codes == TEST)])
+    answered = np.zeros(len(codes), bool)
+    for answers in crowd.values():
+        answered |= answers.known
+    kept: npt.NDArray[np.bool_] = answered & (codes == POOL) & (given != POOL) & ~known & ~np.isin(groups, evaluated)
+    return kept
 
 
 def split_groups(codes: Codes, groups: Integers) -> int:

@@ -21,17 +21,19 @@ class DeclaredType:
     name: str
     kind: Literal["single", "multi"]
     classes: tuple[str, ...] | None
+    other: str | None = None
+    """The class of every value that is not among the classes."""
 
 
 def declared(schema: AttributeSchema) -> list[DeclaredType]:
     """The types of a schema that is given as such."""
-    return [DeclaredType(t.name, t.kind, t.classes) for t in schema]
+    return [DeclaredType(t.name, t.kind, t.classes, t.other) for t in schema]
 
 
 def read_schema_file(path: Path) -> list[DeclaredType]:
     """Reads ``types: [{name, kind: single|multi, classes: [...]?, other: name?}]``.
 
-    ``other`` names the class for all that fits no other class; it is a class like any other and must be listed.
+    ``other`` names the class of every value that is not among the classes. Where these are listed, it is one of them.
     """
     if not path.is_file():
         raise DataError(
@@ -67,4 +69,4 @@ def _entry(path: Path, index: int, entry: Any) -> DeclaredType:
         raise DataError(f"{where}: a class occurs twice.")
     if names and other is not None and str(other) not in names:
         raise DataError(f"{where}: other is {other!r}, which is not among the classes.")
-    return DeclaredType(entry["name"], kind, names)
+    return DeclaredType(entry["name"], kind, names, None if other is None else str(other))

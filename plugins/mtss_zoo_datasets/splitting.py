@@ -52,21 +52,6 @@ def split_balanced(classes: Codes, groups: Codes, seed: int) -> npt.NDArray[np.i
     return split[member]
 
 
-def nested_share(classes: Codes, share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Which pictures keep their labels: ``share`` of every class, at least one of each.
-
-    A larger share of the same seed contains a smaller one.
-
-    Args:
-        classes: (N,) the class of each picture, -1 for none.
-    """
-    order = np.random.default_rng(seed).permutation(len(classes))
-    kept = np.zeros(len(classes), bool)
-    for here in _by_class(classes, order):
-        kept[here[: max(1, round(share * len(here)))]] = True
-    return kept
-
-
 def _class_of_groups(classes: Codes, member: Codes, groups: int) -> npt.NDArray[np.int64]:
     kind = np.full(groups, -1, np.int64)
     labelled = np.flatnonzero(classes >= 0)[::-1]

@@ -34,6 +34,22 @@ class CrossEntropyArgs:
 
 
 @dataclass(frozen=True)
+class CrowdCrossEntropyArgs(CrossEntropyArgs):
+    """``confusion``: whether to estimate what people take each class for; the rest is for ``estimated``.
+
+    ``answers``: how many a picture has at most. ``decay``: what each batch leaves of what was counted before.
+    ``prior_accuracy``: the share of right answers that is supposed beforehand, as firmly as after ``prior_answers`` of
+    each class.
+    """
+
+    confusion: Literal["none", "estimated"] = "none"
+    answers: Annotated[int, Ge(1)] = 3
+    decay: Annotated[float, Ge(0), Lt(1)] = 0.99
+    prior_accuracy: Annotated[float, Gt(0), Lt(1)] = 0.7
+    prior_answers: Annotated[float, Gt(0)] = 100.0
+
+
+@dataclass(frozen=True)
 class EmbeddingDistillationArgs:
     """``beta`` 0 weighs all pictures alike; larger values trust the teacher's surer ones more."""
 
@@ -63,6 +79,13 @@ def mtss_zoo_components() -> list[Component]:
             "mtss_zoo_losses.classification:CrossEntropyLoss",
             summary="softmax cross entropy over known classes",
             args=CrossEntropyArgs,
+        ),
+        Component(
+            "loss",
+            "crowd_cross_entropy",
+            "mtss_zoo_losses.crowd:CrowdCrossEntropyLoss",
+            summary="cross entropy with all answers of a crowd, and an estimate of what it confuses",
+            args=CrowdCrossEntropyArgs,
         ),
         Component(
             "loss",

@@ -17,7 +17,7 @@ class BCELoss(nn.Module):
 
     def forward(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
         """Logits BN, targets BN in [0, 1], mask BN to a scalar; zero where nothing is known."""
-        losses = F.binary_cross_entropy_with_logits(_known(scores, mask), _known(targets, mask), reduction="none")
+        losses = F.binary_cross_entropy_with_logits(known(scores, mask), known(targets, mask), reduction="none")
         return losses.where(mask, 0).sum() / mask.sum().clamp(min=1)
 
 
@@ -40,10 +40,10 @@ class CrossEntropyLoss(nn.Module):
 
     def forward(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
         """Logits BN, targets BN in [0, 1], mask BN to a scalar; zero where no picture has a label."""
-        targets = _known(targets, mask)
+        targets = known(targets, mask)
         labelled = targets.sum(1) > 0
         scores, targets, mask = scores[labelled], targets[labelled], mask[labelled]
-        scores = (self.scale * _known(scores, mask)).masked_fill(~mask, float("-inf"))
+        scores = (self.scale * known(scores, mask)).masked_fill(~mask, float("-inf"))
         smooth = mask / mask.sum(1, keepdim=True)
         targets = targets / targets.sum(1, keepdim=True)
         targets = targets + self.label_smoothing * (smooth - targets)
@@ -51,6 +51,6 @@ class CrossEntropyLoss(nn.Module):
         return losses.sum() / max(len(losses), 1)
 
 
-def _known(values: Tensor, mask: Tensor) -> Tensor:
+def known(values: Tensor, mask: Tensor) -> Tensor:
     """The values in at least float32, 0 where unknown, so that not even a NaN there has influence."""
     return values.to(torch.promote_types(values.dtype, torch.float32)).where(mask, 0)

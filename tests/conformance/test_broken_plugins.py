@@ -64,6 +64,7 @@ EXPECTED = {
     # datasets
     "leaves_its_schema": "its_labels_fit_its_schema",
     "several_of_a_single_type": "its_labels_fit_its_schema",
+    "answers_without_a_label": "its_answers_fit_its_labels",
     "pairs_disagree": "its_label_pairs_are_those_of_its_samples",
     "pairs_unsorted": "its_label_pairs_are_those_of_its_samples",
     "other_every_time": "two_constructions_are_equal",

@@ -138,6 +138,19 @@ def test_a_given_schema_keeps_its_order_and_its_classes(root: Path) -> None:
     assert "colour: 2 rows hold a value that the schema lacks, unknown: Black, Gold." in dataset.check()
 
 
+def test_a_value_beyond_the_listed_ones_is_other_where_the_type_has_one(root: Path) -> None:
+    categories = AttributeType("category", "single", ("Shirts", "other"), other="other")
+    dataset = FashionProducts(str(root), schema=AttributeSchema((categories,)))
+    assert [dataset.split("train")[row].labels for row in range(3)] == [{"category": (0,)}, *[{"category": (1,)}] * 2]
+    assert dataset.split("val")[1].labels == {"category": (1,)}  # Clutches, which train does not have
+    assert not any("category" in sentence for sentence in dataset.check())
+
+
+def test_an_empty_cell_stays_unknown_beside_other(root: Path) -> None:
+    colours = AttributeType("colour", "single", ("Red", "other"), other="other")
+    assert FashionProducts(str(root), schema=AttributeSchema((colours,))).split("val")[0].labels == {}
+
+
 def test_a_type_that_is_not_there_is_refused(root: Path) -> None:
     wrong = AttributeSchema((AttributeType("fabric", "single", ("silk",)),))
     with pytest.raises(UsageError, match="no single-label type fabric; its types are category, colour"):

@@ -163,19 +163,6 @@ def test_check_names_torn_groups(tmp_path: Path) -> None:
     assert "1 groups are in more than one split." in dataset.check()
 
 
-def test_label_shares_lie_in_one_another_and_the_rest_is_unlabelled(tmp_path: Path) -> None:
-    lines = "image,split,colour,trims\n" + "".join(f"{n},{'train' if n < 48 else 'val'},c{n % 4},\n" for n in range(60))
-    kept = {}
-    for share in (0.25, 0.5, 1.0):
-        dataset = text(tmp_path, lines, label_fraction=share)
-        kept[share] = set(ids(dataset.split("train")))
-        assert len(kept[share]) == 48 * share
-        assert len(dataset.unlabelled()) == 48 - 48 * share
-        assert len(dataset.split("val")) == 12
-    assert kept[0.25] < kept[0.5] < kept[1.0]
-    assert len(text(tmp_path, lines, label_fraction=0.25, dropped="ignore").unlabelled()) == 0
-
-
 def test_unlabelled_pictures_of_val_and_test_are_dropped_and_counted(tmp_path: Path) -> None:
     lines = (
         "image,id,split,colour,trims\na.jpg,1,train,red,\nb.jpg,2,val,red,\nx//c.jpg,3,test,red,\n"
@@ -189,6 +176,46 @@ def test_unlabelled_pictures_of_val_and_test_are_dropped_and_counted(tmp_path: P
 def test_check_names_a_picture_in_train_and_in_test(tmp_path: Path) -> None:
     dataset = text(tmp_path, "image,id,split,colour,trims\na.jpg,1,train,red,\n./a.jpg,2,test,red,\nb,3,train,red,\n")
     assert "1 pictures of train are also in val or test, such as a.jpg." in dataset.check()
+
+
+OTHER = "types: [{name: colour, kind: single, classes: [red, other], other: other}, {name: trims, kind: multi}]"
+
+
+def test_a_value_that_is_not_listed_is_other_where_the_type_has_one(tmp_path: Path) -> None:
+    lines = "image,split,colour,trims\na,train,red,zip\nb,train,mauve,\nc,train,,zip|lace\nd,val,teal,\n"
+    dataset = text(tmp_path, lines, OTHER)
+    assert dataset.schema["colour"].other == "other"
+    assert [known.get("colour") for known in labels(dataset.split("train"))] == [(0,), (1,), None]
+    assert labels(dataset.split("val")) == [{"colour": (1,)}]
+    given = Manifest(str(tmp_path), schema=dataset.schema)
+    assert labels(given.split("train")) == labels(dataset.split("train"))
+
+
+def test_several_values_that_are_not_listed_are_other_once(tmp_path: Path) -> None:
+    schema = "types: [{name: trims, kind: multi, classes: [zip, other], other: other}]"
+    dataset = text(tmp_path, "image,split,trims\na,train,lace|zip|belt\n", schema)
+    assert labels(dataset.split("train")) == [{"trims": (0, 1)}]
+
+
+def test_where_the_classes_are_those_of_train_other_is_one_more(tmp_path: Path) -> None:
+    schema = "types: [{name: colour, kind: single, other: other}]"
+    dataset = text(tmp_path, "image,split,colour\na,train,red\nb,val,mauve\nc,val,red\n", schema)
+    assert dataset.schema["colour"].classes == ("red", "other")
+    assert labels(dataset.split("val")) == [{"colour": (1,)}, {"colour": (0,)}]
+
+
+def test_two_answers_that_are_not_listed_agree_on_other(tmp_path: Path) -> None:
+    lines = "image,split,answers\na,train,boat|halter|V\nb,val,v|V|boat\n"
+    dataset = text(tmp_path, lines, VEST)
+    assert labels(dataset.split("train")) == [{"neck": (2,)}]
+    assert labels(dataset.split("val")) == [{"neck": (0,)}]
+
+
+def test_an_assigned_test_set_is_balanced_with_other_as_one_class(tmp_path: Path) -> None:
+    schema = "types: [{name: kind, kind: single, classes: [a, rest], other: rest}]"
+    lines = "".join(f"{n}.jpg,{'a' if n < 50 else f'rare{n}'}\n" for n in range(100))
+    dataset = text(tmp_path, f"image,kind\n{lines}", schema)
+    assert np.bincount(dataset.split("test").label_pairs("kind")[1]).tolist() == [5, 5]
 
 
 GOOD = "a.jpg,1,train,red,zip,0 0 9 9\n"

@@ -1,9 +1,9 @@
-"""Splits: balanced test sets, groups that stay together, label shares that lie in one another."""
+"""Splits: balanced test sets, groups that stay together."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from mtss_zoo_datasets.splitting import TEST, TRAIN, VAL, nested_share, split_balanced, split_by_hash
+from mtss_zoo_datasets.splitting import TEST, TRAIN, VAL, split_balanced, split_by_hash
 
 classes_of_rows = st.lists(st.integers(-1, 4), min_size=1, max_size=120).map(np.array)
 seeds = st.integers(0, 2**16)
@@ -60,22 +60,6 @@ def test_large_groups_are_not_torn_and_the_test_set_stays_near_its_quota() -> No
     split = split_balanced(classes, np.arange(2000) // 5, seed=3)
     assert np.bincount(classes[split == TEST]).tolist() == [50, 50, 50, 50]
     assert np.bincount(split).tolist() == [1500, 300, 200]
-
-
-@given(classes_of_rows, seeds, st.floats(0.01, 1), st.floats(0.01, 1))
-@settings(max_examples=50)
-def test_a_smaller_share_lies_in_a_larger_one(classes: np.ndarray, seed: int, one: float, other: float) -> None:
-    small, large = (nested_share(classes, share, seed) for share in sorted((one, other)))
-    assert not (small & ~large).any()
-
-
-@given(classes_of_rows, seeds, st.floats(0.01, 1))
-@settings(max_examples=50)
-def test_a_share_is_stratified_and_keeps_every_class(classes: np.ndarray, seed: int, share: float) -> None:
-    kept = nested_share(classes, share, seed)
-    for one in set(classes.tolist()):
-        n = (classes == one).sum()
-        assert kept[classes == one].sum() == max(1, round(share * n))
 
 
 def test_the_hash_split_depends_on_the_key_alone_and_is_near_75_15_10() -> None:

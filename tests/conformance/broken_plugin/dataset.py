@@ -1,5 +1,6 @@
 """A good dataset, and copies that each break one promise."""
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -56,6 +57,13 @@ class leaves_its_schema(good_dataset):
 
 class several_of_a_single_type(good_dataset):
     labels = ({"colour": (0, 1)}, {"colour": (0,)})
+
+
+class answers_without_a_label(good_dataset):
+    class pictures(Pictures):
+        def __getitem__(self, row):
+            sample = super().__getitem__(row)
+            return dataclasses.replace(sample, answers={"colour": (0, 1)} if sample.labels else {})
 
 
 class pairs_disagree(good_dataset):
@@ -124,6 +132,6 @@ class own_schema_only(good_dataset):
         super().__init__()
 
 
-for broken in (pairs_disagree, pairs_unsorted, repeats_ids, unreadable, not_for_workers):
+for broken in (answers_without_a_label, pairs_disagree, pairs_unsorted, repeats_ids, unreadable, not_for_workers):
     globals()[f"{broken.__name__}_pictures"] = broken.pictures  # where pickle looks for it
     broken.pictures.__qualname__ = f"{broken.__name__}_pictures"
