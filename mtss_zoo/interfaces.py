@@ -53,6 +53,8 @@ class AttributeType:
     name: str
     kind: Literal["single", "multi"]
     classes: tuple[str, ...]
+    other: str | None = None
+    """The class to which every value belongs that is not listed; ``None``: such a value is unknown."""
 
     def __post_init__(self) -> None:
         if not self.name or set(self.name) & set("./\\"):  # names become folders and keys of weights
@@ -64,6 +66,8 @@ class AttributeType:
         if len(set(self.classes)) < len(self.classes):
             twice = sorted({c for c in self.classes if self.classes.count(c) > 1})
             raise UsageError(f"attribute type {self.name!r} names classes twice: {', '.join(twice[:5])}.")
+        if self.other is not None and self.other not in self.classes:
+            raise UsageError(f"attribute type {self.name!r}: other is {self.other!r}, which is not among its classes.")
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -104,7 +108,8 @@ class AttributeSchema:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for YAML and JSON; `from_dict` reads it back."""
-        return {"types": [{"name": t.name, "kind": t.kind, "classes": list(t.classes)} for t in self.types]}
+        plain = [{"name": t.name, "kind": t.kind, "classes": list(t.classes)} for t in self.types]
+        return {"types": [p | ({"other": t.other} if t.other else {}) for p, t in zip(plain, self.types, strict=True)]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> AttributeSchema:
@@ -113,7 +118,7 @@ class AttributeSchema:
         for entry in data["types"]:
             classes = entry["classes"]
             names = tuple(str(i) for i in range(classes)) if isinstance(classes, int) else tuple(map(str, classes))
-            types.append(AttributeType(entry["name"], entry["kind"], names))
+            types.append(AttributeType(entry["name"], entry["kind"], names, entry.get("other")))
         return cls(tuple(types))
 
 
@@ -136,7 +141,10 @@ class Sample:
     bbox: tuple[float, float, float, float] | None = None
     """Crop in pixels, x1 y1 x2 y2, half-open; ``None``: the whole picture."""
     answers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Attribute type to what several people answered, a class index each; the targets are then their shares."""
+    """Attribute type to what several people answered, a class index each; the targets are then their shares.
+
+    Such a picture has labels of the type too, some of the classes that were answered: those that it can be drawn for.
+    """
 
 
 class Samples(Protocol):
@@ -263,7 +271,8 @@ class Draws:
     """What one epoch of a stream reads, in order: M pictures.
 
     ``rows``: (M,) rows of the stream's samples. ``classes``: (M,) the class of ``type_name`` for which each
-    picture was drawn; the picture's other labels of that type are then masked, neither positive nor negative.
+    picture was drawn; the picture's other labels of that type are then masked, neither positive nor negative
+    (its answers are not: they stay a distribution).
     ``views``: (M,) numbers of fixed augmented views (the same number gives the same view of a picture in every
     epoch); ``None`` gives a fresh view each time.
     """
@@ -314,13 +323,17 @@ class StageContext(Protocol):
     schema: AttributeSchema
     """The types that this stage's model has."""
     train: Samples
-    unlabelled: Samples
     losses: Mapping[str, Any]
     """Type name to `Loss` or `EmbeddingLoss`, as the recipe names them."""
     batch_size: int
     seed: int
     folder: Path
     """The stage's own folder, kept for the whole run; caches go here."""
+
+    @property
+    def unlabelled(self) -> Samples:
+        """Pictures without labels, none of which is measured on; ask only if they are used, as they are then read."""
+        ...
 
     def finished(self, stage: str) -> dict[str, AttributeModel]:
         """The models of an earlier stage in eval mode: type name (or ``all``) to model."""

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from lightning.pytorch import Callback, Trainer
@@ -25,6 +25,9 @@ from mtss_zoo.stage import StageRun
 from mtss_zoo.training_module import TrainingModule
 
 LAST, BEST = "last.ckpt", "best.safetensors"
+F1 = "val/f1@1"
+OnValidation: TypeAlias = Callable[[int, float], None]
+"""Told the number of the epoch that ended, from 1, and the delivered model's F1@1 on validation."""
 
 
 class Journal(Callback):
@@ -36,10 +39,16 @@ class Journal(Callback):
     Args:
         run: what is trained.
         count: counts the true positives of a model on this process's share of the validation split.
+        on_validation: called after every validation, once its row is written; what it raises ends the training.
     """
 
-    def __init__(self, run: StageRun, count: Callable[[AttributeModel, int, int], Counts]) -> None:
-        self.run, self.count = run, count
+    def __init__(
+        self,
+        run: StageRun,
+        count: Callable[[AttributeModel, int, int], Counts],
+        on_validation: OnValidation | None = None,
+    ) -> None:
+        self.run, self.count, self.on_validation = run, count, on_validation
         self.step = 0
         self.sums: dict[str, Tensor] = {}
         self.batches = 0
@@ -121,6 +130,8 @@ class Journal(Callback):
         if self.run_log and self.display:
             self.run_log.write(self.step, self.step / module.length.per_epoch, values)
             self.display.show(self.step, values, bool(epoch))
+        if self.on_validation and F1 in values:
+            self.on_validation(epoch, values[F1])
 
     def _validate(self, trainer: Trainer, module: TrainingModule) -> dict[str, float]:
         """F1@1 pooled over the types, of every model; the delivered one's weights are kept if it is the best so far."""
@@ -132,8 +143,8 @@ class Journal(Callback):
             self.best = {"f1@1": f1, "step": self.step, "epoch": self.step / module.length.per_epoch}
             if trainer.is_global_zero and self.run.spec.keep == "best":
                 save_weights(model, self.run.folder / BEST)
-        others = {f"val/f1@1/{name}": self._f1(trainer, module, m) for name, m in module.strategy.others().items()}
-        return {"val/f1@1": f1, **others}
+        others = {f"{F1}/{name}": self._f1(trainer, module, m) for name, m in module.strategy.others().items()}
+        return {F1: f1, **others}
 
     def _f1(self, trainer: Trainer, module: TrainingModule, model: AttributeModel) -> float:
         if trainer.world_size > 1:  # running statistics differ between processes, and process 0 delivers

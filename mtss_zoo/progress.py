@@ -1,11 +1,23 @@
-"""What a person sees of a run: a bar on a terminal, elsewhere one line for each epoch."""
+"""What a person sees of a run: sentences, and a bar on a terminal, elsewhere a line now and then."""
 
 from __future__ import annotations
 
+import os
 import time
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+
+def say(text: str) -> None:
+    """A sentence about the run on standard error; of several processes, the first one speaks."""
+    if first_process():
+        Console(stderr=True).print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def first_process() -> bool:
+    """Whether this is process 0 of a distributed run, or the only one; launchers tell by these variables."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK", "NODE_RANK"))
 
 
 class ProgressDisplay:
@@ -59,3 +71,49 @@ class ProgressDisplay:
         epoch, epochs = step / self.per_epoch, self.steps / self.per_epoch
         numbers = [f"{name.removeprefix('val/')} {value:.4f}" for name, value in self.values.items()]
         return ", ".join([f"{self.label}: epoch {epoch:.4g}/{epochs:.4g}", *numbers])
+
+
+class PictureCount:
+    """Pictures done and their speed, on standard error: a bar on a terminal, elsewhere a line a minute.
+
+    Args:
+        total: pictures; ``None`` if nobody knows.
+        done: of them, before this process began.
+        console: where to; the default is standard error.
+    """
+
+    def __init__(self, total: int | None, done: int = 0, console: Console | None = None) -> None:
+        self.total, self.before, self.done = total, done, done
+        self.console = console or Console(stderr=True)
+        self.start = self.said = time.monotonic()
+        self.bar: Progress | None = None
+        if self.console.is_terminal:
+            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+            self.bar = Progress(*columns, console=self.console, refresh_per_second=2)
+            self.task: TaskID = self.bar.add_task("", total=total, completed=done)
+            self.bar.start()
+
+    @property
+    def seconds(self) -> float:
+        """Since the first picture was waited for."""
+        return time.monotonic() - self.start
+
+    @property
+    def speed(self) -> float:
+        """Pictures a second, in this process."""
+        return (self.done - self.before) / max(self.seconds, 1e-9)
+
+    def add(self, pictures: int) -> None:
+        """After every batch."""
+        self.done += pictures
+        if self.bar:
+            self.bar.update(self.task, completed=self.done, description=f"{self.speed:.0f} pictures/s")
+        elif time.monotonic() - self.said >= 60:
+            self.said = time.monotonic()
+            of = f" of {self.total:,}" if self.total is not None else ""
+            self.console.print(f"{self.done:,}{of} pictures, {self.speed:.0f} pictures/s", highlight=False)
+
+    def close(self) -> None:
+        """Leaves the bar as it is."""
+        if self.bar:
+            self.bar.stop()

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mtss_zoo.cli.measured import print_classes, print_report, print_slices
 from mtss_zoo.cli.output import DataRoot, Json, Overrides, parse_overrides, print_json, print_table
-from mtss_zoo.errors import UnknownNameError
-from mtss_zoo.registry import near_matches
 
 Out = Annotated[Path | None, typer.Option(help="The run's folder; the same command again goes on where it was.")]
 
@@ -46,21 +45,25 @@ def evaluate(
     split: Annotated[str | None, typer.Option(help="Default: the recipe's.")] = None,
     data_root: DataRoot = None,
     classes: Annotated[str | None, typer.Option(help="Show mAP and the classes of this attribute type too.")] = None,
+    slices: Annotated[
+        list[str] | None, typer.Option("--slice", help="A metadata column: show each of its values. May be repeated.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure every finished stage of a run side by side, or one checkpoint."""
+    """Measure every finished stage of a run, or one checkpoint."""
     from mtss_zoo import evaluate as measure_one
     from mtss_zoo.evaluate import evaluate_run
 
     if (folder / "model.safetensors").is_file():
-        measured = measure_one(folder, split=split, data_root=data_root)
+        measured = measure_one(folder, split=split, data_root=data_root, slices=slices or None)
         report: dict[str, Any] = {"split": measured["split"], "stages": {folder.name: measured}}
     else:
-        report = evaluate_run(folder, split=split, data_root=data_root)
+        report = evaluate_run(folder, split=split, data_root=data_root, slices=slices or None)
     if as_json:
         print_json(report)
         return
     print_report(report)
+    print_slices(report)
     if classes:
         print_classes(report, classes)
 
@@ -87,53 +90,6 @@ def quickstart(
         dataset.split(recipe.evaluate.split)[row].image.save(path)  # type: ignore[union-attr]
     print(f"\n$ mtss-zoo predict {last} {' '.join(map(str, paths))}")
     predict(str(last), paths)
-
-
-def print_report(report: Mapping[str, Any]) -> None:
-    """The stages side by side for every type, with n and the last stage's gain over its teachers."""
-    stages = report["stages"]
-    first = next(iter(stages.values()))
-    ks = [key.removeprefix("recall@") for key in first["all"] if key.startswith("recall@")]
-    shown = {f"F1@{ks[0]}": f"f1@{ks[0]}", **{f"R@{k}": f"recall@{k}" for k in ks[:2]}}
-    rows = []
-    for name in [*first["types"], "all", "macro_types"]:
-        row: dict[str, Any] = {"attribute": "mean of types" if name == "macro_types" else name}
-        for stage, measured in stages.items():
-            at = measured["types"].get(name) or measured[name]
-            row[stage] = " ".join(_percent(at[key]) for key in shown.values())
-        row["n"] = first["types"][name]["n"] if name in first["types"] else None
-        gain = report.get("gain", {}).get(name)
-        row["gain in F1@1"] = _interval(gain["f1@1 relative"]) if gain else None
-        rows.append(row)
-    print_table(rows, title=f"split {report['split']}, {first['n']} pictures: {', '.join(shown)} in %")
-
-
-def print_classes(report: Mapping[str, Any], type_name: str) -> None:
-    """Recall@1 of every class of one type that the split has, most frequent first, and the type's mAP.
-
-    Raises:
-        UnknownNameError: no such attribute type was measured.
-    """
-    stages = {stage: m["types"][type_name] for stage, m in report["stages"].items() if type_name in m["types"]}
-    if not stages:
-        known = next(iter(report["stages"].values()))["types"]
-        raise UnknownNameError(f"no attribute type {type_name!r}. {near_matches(type_name, known)}")
-    counts = {c: row["n"] for c, row in next(iter(stages.values()))["classes"].items()}
-    rows: list[dict[str, Any]] = [
-        {type_name: c, "n": n} | {s: 100 * at["classes"][c]["recall@1"] for s, at in stages.items()}
-        for c, n in sorted(counts.items(), key=lambda item: -item[1])
-    ]
-    rows.append({type_name: "mAP", "n": None} | {s: 100 * at["mAP"] for s, at in stages.items()})
-    print_table(rows, title=f"{type_name}: recall@1 of each class in %")
-
-
-def _percent(share: float) -> str:
-    return "   -" if share != share else f"{100 * share:4.1f}"
-
-
-def _interval(gain: list[float]) -> str:
-    point, low, high = gain
-    return f"{point:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def _print_plan(report: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtss_zoo.errors import DataError, UsageError
-from mtss_zoo.interfaces import AttributeSchema, Draws, Sample, Samples, Stream
+from mtss_zoo.interfaces import Draws, Sample, Samples, Stream
 from mtss_zoo.sampling import (
     ConcatSamples,
     SampleStream,
@@ -19,7 +19,6 @@ from mtss_zoo.sampling import (
     holdout_split,
     largest_classes,
     shuffled,
-    split_samples,
     take,
 )
 
@@ -194,30 +193,3 @@ def test_a_holdout_is_random_disjoint_and_repeatable() -> None:
 def test_a_holdout_that_leaves_nothing_is_refused() -> None:
     with pytest.raises(UsageError, match=r"holdout of 0\.9 leaves none of 2 pictures"):
         holdout_split(Listed([None, None]), 0.9, seed=0)
-
-
-class OneSplit:
-    """A dataset with ``train`` alone."""
-
-    schema = AttributeSchema.from_dict({"types": [{"name": "colour", "kind": "single", "classes": 4}]})
-    splits = ("train",)
-
-    def split(self, name: str) -> Samples:
-        assert name == "train"
-        return Listed([(0,)] * 10)
-
-    def unlabelled(self) -> Samples:
-        return Listed([])
-
-    def check(self) -> list[str]:
-        return []
-
-
-def test_the_holdout_is_set_aside_from_train() -> None:
-    dataset = OneSplit()
-    assert len(split_samples(dataset, "train")) == 10
-    train, held = (split_samples(dataset, name, holdout=0.3, seed=0) for name in ("train", "holdout"))
-    assert sorted(ids(train) + ids(held)) == sorted(ids(dataset.split("train")))
-    assert len(held) == 3
-    with pytest.raises(UsageError, match=r"data\.holdout"):
-        split_samples(dataset, "holdout")
