@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mtss_zoo.checkpoint import load
 from mtss_zoo.interfaces import API_VERSION, Component
 from mtss_zoo.plugins import Plugin
 from mtss_zoo.registry import resolve
@@ -29,9 +30,20 @@ REQUIRED = inspect.Parameter.empty
 
 
 def test_the_plugin_loads(plugin: Plugin) -> None:
-    """Its entry point is imported and offers at least one component."""
+    """Its entry point is imported and offers at least one component, or carries a trained model."""
     assert plugin.error is None, f"plugin {plugin.name} of {plugin.distribution} failed to load: {plugin.error}"
-    assert plugin.components, f"mtss_zoo_components() of {plugin.module} returns no component."
+    offered = plugin.components or plugin.checkpoints
+    assert offered, f"mtss_zoo_components() of {plugin.module} returns no component."
+
+
+def test_its_trained_models_load(plugin: Plugin) -> None:
+    """With the recipe of that name, built in or of the checkpoint itself."""
+    for recipe, folder in plugin.checkpoints:
+        model = load(folder)
+        assert model.recipe is not None and model.recipe.name == recipe, (
+            f"mtss_zoo_checkpoints() calls {folder} {recipe!r}, but its recipe is "
+            f"{model.recipe.name if model.recipe else None!r}."
+        )
 
 
 def test_loading_the_plugin_imports_nothing_heavy(plugin: Plugin) -> None:

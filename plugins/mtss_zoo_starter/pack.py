@@ -18,17 +18,18 @@ MOST_BYTES = 25_000_000
 ABOUT = """
 ## Data
 
-Trained on the small copy of Fashion Product Images: product photos of an Indian web shop, recompressed at 60 x 80 pixels;
-9,402 with labels and 26,161 without. Underwear, nightwear, cosmetics, sporting goods and home were left out. Pattern is
-read from product names, and known for a fifth of the photos. The small copy's card states no licence; that of a larger copy
-(`Marqo/KAGL`) says MIT and "we do not own": the pictures belong to the shop, and are not part of this package.
+Trained on the small copy of Fashion Product Images: product photos of an Indian web shop, recompressed at 60 x
+80 pixels; 9,402 with labels and 26,161 without. Underwear, nightwear, cosmetics, sporting goods and home were
+left out. Pattern is read from product names, and known for a fifth of the photos. The small copy's card states
+no licence; that of a larger copy (`Marqo/KAGL`) says MIT and "we do not own": the pictures belong to the shop,
+and are not part of this package.
 
 ## Limits
 
-It knows single products on a plain ground, from one shop and about the years 2010 to 2017. Season, usage and gender are the
-shop's own words, not facts that a photo shows. Rare classes are hardly ever predicted: see `metrics.json` for each class.
-Scores are cosines, not probabilities. The numbers above are of the shop's own `val` photos, on which the settings were not
-chosen; 31 of the training photos are byte-equal to one of them.
+It knows single products on a plain ground, from one shop and about the years 2010 to 2017. Season, usage and
+gender are the shop's own words, not facts that a photo shows. Rare classes are hardly ever predicted: see
+`metrics.json` for each class. Scores are cosines, not probabilities. The numbers above are of the shop's own
+`val` photos, on which the settings were not chosen; 31 of the training photos are byte-equal to one of them.
 
 ## How it was made
 
