@@ -15,7 +15,7 @@ from mtss_zoo.recipe import Recipe
 if TYPE_CHECKING:
     from mtss_zoo.model import AttributeModel
 
-MEASURED = {"f1@1": "f1", "recall@3": "recall", "mAP": "mean_average_precision"}
+MEASURED = {"f1@1_valid": "f1", "recall@3": "recall", "mAP": "mean_average_precision"}
 """Metrics of the card, and what the Hub calls their kind."""
 
 _CARD = """# {name}

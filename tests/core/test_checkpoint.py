@@ -25,7 +25,7 @@ def model():
 
 @pytest.fixture
 def folder(model, tmp_path):
-    return save(model, tmp_path / "model", {"types": {"colour": {"f1@1": 0.5, "n": 3, "recall@3": float("nan")}}})
+    return save(model, tmp_path / "model", {"types": {"colour": {"f1@1_valid": 0.5, "n": 3, "recall@3": float("nan")}}})
 
 
 @pytest.mark.parametrize("backbone", ["resnet18", {"name": "timm", "args": {"name": "test_vit"}}])

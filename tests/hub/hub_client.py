@@ -28,10 +28,10 @@ def save_toys(seeds: dict[str, int]) -> None:
 
     import mtss_zoo
 
-    colour = {"f1@1": 0.5, "recall@3": 0.75, "mAP": 0.625, "n": 12}
+    colour = {"f1@1_valid": 0.5, "recall@3": 0.75, "mAP": 0.625, "n": 12}
     for folder, seed in seeds.items():
         torch.manual_seed(seed)
-        metrics = {"split": "val", "types": {"colour": colour, "marks": {"f1@1": None, "n": 0}}}
+        metrics = {"split": "val", "types": {"colour": colour, "marks": {"f1@1_valid": None, "n": 0}}}
         mtss_zoo.save(mtss_zoo.build(toy_recipe()), folder, metrics)
 
 

@@ -80,7 +80,7 @@ class TestWhatIsPublished:
         common = {"task_type": "image-classification", "task_name": "attribute prediction"}
         common |= {"dataset_type": "tiles", "dataset_name": "tiles", "dataset_split": "val"}
         assert data.eval_results == [
-            EvalResult(**common, metric_type="f1", metric_value=0.5, metric_name="f1@1 of colour"),
+            EvalResult(**common, metric_type="f1", metric_value=0.5, metric_name="f1@1_valid of colour"),
             EvalResult(**common, metric_type="recall", metric_value=0.75, metric_name="recall@3 of colour"),
             EvalResult(**common, metric_type="mean_average_precision", metric_value=0.625, metric_name="mAP of colour"),
         ]
