@@ -20,6 +20,7 @@ starter: $(READY) ## train the small student that comes with the package anew: m
 	$(BIN)/python -m mtss_zoo_starter.pack runs/starter/student
 
 test: lint ## lint, types and all tests, the slow ones too
+	@$(BIN)/python tests/demo/chromium.py
 	$(BIN)/pytest
 
 lint: $(READY) ## ruff and mypy
@@ -34,5 +35,5 @@ format: $(READY) ## mend what ruff can mend
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Install it, or name it: make PYTHON=/path/to/python3"; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test,dev,export,plots,tensorboard,tune]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test,dev,demo,export,plots,ray,tensorboard,tune]'
 	@touch $@

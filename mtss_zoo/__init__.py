@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mtss_zoo.build import build
+    from mtss_zoo.bulk.batch_predictor import BatchPredictor
+    from mtss_zoo.bulk.run import bulk_predict
     from mtss_zoo.checkpoint import load, save
     from mtss_zoo.evaluate import evaluate
+    from mtss_zoo.explain import explain
+    from mtss_zoo.export import export
     from mtss_zoo.interfaces import AttributeSchema, AttributeType, Batch, Component, Draws, Sample
+    from mtss_zoo.onnx_model import OnnxModel
     from mtss_zoo.plugins import hookimpl
+    from mtss_zoo.publish import push
     from mtss_zoo.recipe_files import list_recipes
     from mtss_zoo.registry import list_components
     from mtss_zoo.train import train
@@ -26,15 +32,21 @@ __all__ = [
     "AttributeSchema",
     "AttributeType",
     "Batch",
+    "BatchPredictor",
     "Component",
     "Draws",
+    "OnnxModel",
     "Sample",
     "build",
+    "bulk_predict",
     "evaluate",
+    "explain",
+    "export",
     "hookimpl",
     "list_components",
     "list_recipes",
     "load",
+    "push",
     "save",
     "train",
 ]
@@ -43,15 +55,21 @@ _HOME = {
     "AttributeSchema": "interfaces",
     "AttributeType": "interfaces",
     "Batch": "interfaces",
+    "BatchPredictor": "bulk.batch_predictor",
     "Component": "interfaces",
     "Draws": "interfaces",
+    "OnnxModel": "onnx_model",
     "Sample": "interfaces",
     "build": "build",
+    "bulk_predict": "bulk.run",
     "evaluate": "evaluate",
+    "explain": "explain",
+    "export": "export",
     "hookimpl": "plugins",
     "list_components": "registry",
     "list_recipes": "recipe_files",
     "load": "checkpoint",
+    "push": "publish",
     "save": "checkpoint",
     "train": "train",
 }

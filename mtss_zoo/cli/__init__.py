@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mtss_zoo.cli import catalogue, data, training, use
+from mtss_zoo.cli import catalogue, data, explaining, serving, sharing, training, tuning, use
 from mtss_zoo.errors import MtssZooError
 
 app = typer.Typer(
@@ -22,7 +22,13 @@ app.command("schema")(catalogue.schema)
 app.command("train")(training.train)
 app.command("evaluate")(training.evaluate)
 app.command("quickstart")(training.quickstart)
+app.command("tune")(tuning.tune)
 app.command("predict")(use.predict)
+app.command("explain")(explaining.explain)
+app.command("export")(use.export)
+app.command("serve")(serving.serve)
+app.command("push")(sharing.push)
+app.command("pull")(sharing.pull)
 app.add_typer(catalogue.plugins_app, name="plugins")
 app.add_typer(data.app, name="data")
 

@@ -48,9 +48,7 @@ def push(
         print(f"put it online: hf upload {repo} {space} --repo-type space")
 
 
-def _write_space(
-    space: Path, folder: Path, pushed: WeightsSpec, example: Path | None, license: str | None
-) -> None:
+def _write_space(space: Path, folder: Path, pushed: WeightsSpec, example: Path | None, license: str | None) -> None:
     from mtss_zoo.checkpoint_files import RECIPE
     from mtss_zoo.demo.space import write_space
     from mtss_zoo.recipe_source import load_recipe

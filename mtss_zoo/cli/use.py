@@ -1,39 +1,93 @@
-"""``predict``: the classes of every attribute type for pictures on disk."""
+"""``predict``: the classes of every attribute type for pictures on disk; ``export``: the model for other programs."""
 
 from __future__ import annotations
 
+import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mtss_zoo.cli.output import Json, print_json, print_table
+from mtss_zoo.errors import ImageError, UsageError
+from mtss_zoo.named_model import load_model, pretrained_recipe
+
+Model = Annotated[str, typer.Argument(help="A checkpoint folder, owner/repo@revision, or a pretrained recipe.")]
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="A checkpoint folder, owner/repo@revision, or a pretrained recipe.")],
-    images: Annotated[list[Path], typer.Argument(help="Pictures.")],
-    top_k: Annotated[int, typer.Option(min=1, help="Classes shown for each attribute type.")] = 3,
+    model: Annotated[
+        str, typer.Argument(help="A checkpoint folder, owner/repo@revision, a pretrained recipe, or an .onnx file.")
+    ],
+    images: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Pictures; or one folder, one manifest (.csv, .jsonl, .parquet), or tars ('{000..017}.tar')."
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write answers into this .parquet or .jsonl file. The same command again goes on."),
+    ] = None,
+    top_k: Annotated[int, typer.Option(min=1, help="Classes for each attribute type.")] = 3,
+    embeddings: Annotated[bool, typer.Option("--embeddings", help="File: also float16 embeddings.")] = False,
+    batch_size: Annotated[int, typer.Option(min=1, help="File: pictures a forward pass.")] = 64,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="File: processes that read pictures. Default: one less than cores.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="File: cpu, cuda, cuda:1 ...")] = "auto",
+    shard: Annotated[
+        str | None, typer.Option(help="File: 3/8 predicts the third of eight shares, for several GPUs or machines.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Predict the attributes of pictures. One that cannot be read is named; the others still come."""
-    from mtss_zoo.errors import ImageError
-    from mtss_zoo.recipe_files import list_recipes
+    """Predict the attributes of pictures.
 
-    if model in list_recipes() and not Path(model).exists():
-        from mtss_zoo.build import build
+    Pictures named one by one are printed. With --out, or for a folder, a manifest or tars, the answers go into a file,
+    by default predictions.parquet; it may be any number of pictures. One that cannot be read is named, in
+    <out>.bad.csv where there is a file; the others still come.
+    """
+    from mtss_zoo.bulk.naming import is_plain
 
-        loaded = build(model, pretrained=True)
+    settings = {"embeddings": embeddings, "workers": workers, "device": device, "shard": _shard(shard)}
+    if out or not is_plain(images):
+        _predict_into(out or Path("predictions.parquet"), model, images, top_k, batch_size, settings, as_json)
+    elif settings != {"embeddings": False, "workers": None, "device": "auto", "shard": None}:
+        raise UsageError("--embeddings, --workers, --device and --shard are for answers in a file: give --out.")
     else:
-        from mtss_zoo.checkpoint import load
+        _predict_here(model, images, top_k, as_json)
 
-        loaded = load(model)
+
+def _predict_into(
+    out: Path, model: str, images: list[Path], top_k: int, batch_size: int, settings: dict[str, Any], as_json: bool
+) -> None:
+    from mtss_zoo.bulk.run import bulk_predict
+
+    report = bulk_predict(model, images, out, top_k=top_k, batch_size=batch_size, **settings)
+    if as_json:
+        facts = asdict(report)
+        print_json({key: str(value) if isinstance(value, Path) else value for key, value in facts.items()})
+    else:
+        bad = f"; {report.bad:,} could not be used, see {report.bad_list}" if report.bad else ""
+        print(f"{report.out}: {report.pictures:,} pictures, {report.pictures_per_second:,.0f} a second{bad}")
+    if report.bad and not report.pictures:
+        raise typer.Exit(1)
+
+
+def _predict_here(model: str, images: list[Path], top_k: int, as_json: bool) -> None:
+    if model.endswith(".onnx"):
+        from mtss_zoo.onnx_model import OnnxModel
+
+        predict_one: Any = OnnxModel(model).predict
+    else:
+        predict_one = load_model(model).predict
     answers: list[dict[str, Any]] = []
     failed = 0
     for image in images:
         try:
-            answers.append({"image": str(image), "attributes": loaded.predict(image, top_k=top_k)[0]})
+            answers.append({"image": str(image), "attributes": predict_one(image, top_k=top_k)[0]})
         except ImageError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
@@ -49,3 +103,41 @@ def predict(
         print_table(filled, title=answer["image"])
     if failed:
         raise typer.Exit(1)
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    found = re.fullmatch(r"(\d+)/(\d+)", text) if text else None
+    if text and not found:
+        raise UsageError(f"--shard {text}: write 3/8 for the third of eight shares.")
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def export(
+    model: Model,
+    to: Annotated[str, typer.Option(help="onnx, for onnxruntime; or torch, for torch.export.load.")] = "onnx",
+    out: Annotated[
+        Path | None, typer.Option(help="The file. Default: model.onnx or model.pt2, in the checkpoint folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a model into one file for other programs, once its scores there are seen to be the same."""
+    from mtss_zoo.export import export as write
+
+    written = write(pretrained_recipe(model) or model, to, out)  # type: ignore[arg-type]
+    if as_json:
+        parity = {
+            p.attribute: {"scale": p.scale, "difference": p.difference, "relative": p.relative} for p in written.parity
+        }
+        print_json({"file": str(written.path), "parity": parity})
+        return
+    rows = [
+        {
+            "attribute": p.attribute,
+            "largest score": f"{p.scale:.3g}",
+            "largest difference": f"{p.difference:.1e}",
+            "relative": f"{p.relative:.1e}",
+        }
+        for p in written.parity
+    ]
+    print_table(rows, title="Scores of the file against those of the model")
+    print(written.path)

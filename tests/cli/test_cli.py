@@ -137,7 +137,23 @@ class TestRun:
         assert set(report["stages"]["student"]["types"]) == {"category", "colour"}
         assert len(report["gain"]["all"]["f1@1 relative"]) == 3
         table = zoo("evaluate", run_folder)[1]
-        assert "F1@1, R@1, R@3 in %" in table and "teachers" in table and "mean of types" in table
+        assert "teachers on val, 12 pictures" in table and "student on val" in table and "mean of types" in table
+        assert all(word in table for word in ("F1@1", "R@1", "R@3", "Acc@1", "Acc@5", "CE"))
+        assert "gain of student over teachers" in table
+
+    def test_no_table_of_evaluate_breaks_a_number_on_a_narrow_terminal(self, zoo, run_folder, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "200")
+        wide = zoo("evaluate", run_folder)[1]
+        monkeypatch.setenv("COLUMNS", "80")
+        assert zoo("evaluate", run_folder)[1] == wide
+
+    def test_evaluate_shows_the_slices_that_are_asked_for(self, zoo, run_folder):
+        code, out, _ = zoo("evaluate", run_folder, "--slice", "domain", "--slice", "year")
+        assert code == 0
+        assert "colour by domain: Acc@1 in %" in out and "studio" in out and "n < 30" in out
+        assert "colour by year: Acc@1 in %" in out and "(missing)" in out
+        code, out, _ = zoo("evaluate", run_folder / "student", "--slice", "domain", "--json")
+        assert json.loads(out)["stages"]["student"]["slices"]["domain"]["studio"]["colour"]["small"] is True
 
     def test_evaluate_lists_the_classes_of_a_type_with_n_and_map(self, zoo, run_folder):
         code, out, _ = zoo("evaluate", run_folder, "--classes", "colour")
@@ -183,6 +199,27 @@ class TestData:
     def test_check_names_what_is_missing_on_disk(self, zoo, tmp_path):
         code, _, err = zoo("data", "check", "fashion_products", "--root", tmp_path / "nowhere")
         assert code == 1 and "nowhere" in err
+
+    def test_check_finds_pictures_that_are_measured_on_too(self, zoo, tmp_path):
+        from mtss_zoo_datasets import examples
+
+        examples.manifest(tmp_path)
+        assert zoo("data", "check", "manifest", "--root", tmp_path)[0] == 0
+        # Of the example's rows, 0 and 1 train, 2 is val and 3 unlabelled.
+        for copy in (0, 3):
+            (tmp_path / f"pictures/{copy}.jpg").write_bytes((tmp_path / "pictures/2.jpg").read_bytes())
+        code, out, _ = zoo("data", "check", "manifest", "--root", tmp_path, "--json")
+        report = json.loads(out)
+        assert code == 1 and report["pictures"] == {"train": 24, "val": 12, "unlabelled": 11}
+        twin = "pictures/2.jpg"
+        assert report["repeated"] == {"train": {"pictures/0.jpg": twin}, "unlabelled": {"pictures/3.jpg": twin}}
+        assert f"1 pictures of train are also in val: pictures/0.jpg (there {twin})." in report["problems"]
+
+    def test_check_of_a_recipe_counts_what_it_trains_on(self, zoo, tmp_path):
+        (tmp_path / "tiny.yaml").write_text(TINY.replace("workers: 0", "workers: 0\n  label_share: 0.5"))
+        code, out, _ = zoo("data", "check", "tiny.yaml", "--json")
+        report = json.loads(out)["pictures"]
+        assert code == 0 and report["train"] < 16 and report["train"] + report["unlabelled"] == 48
 
     def test_check_of_an_unknown_name(self, zoo):
         assert zoo("data", "check", "garmets")[0] == 2

@@ -1,0 +1,66 @@
+"""Which source is meant by the paths that somebody names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mtss_zoo.bulk.manifest import Manifest
+from mtss_zoo.bulk.sources import Files, Folder, Source, Tars
+from mtss_zoo.errors import UsageError
+
+MANIFESTS = (".csv", ".jsonl", ".parquet")
+_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+
+
+def find_source(named: str | Path | Sequence[str | Path]) -> Source:
+    """A folder, a manifest, tars (``shop-{000..017}.tar`` stands for 18 of them), or pictures named one by one.
+
+    Raises:
+        UsageError: a path does not exist, or paths of several kinds, two folders or two manifests are named.
+    """
+    names = [named] if isinstance(named, str | Path) else named
+    paths = [Path(name) for path in names for name in _written_out(str(path))]
+    if missing := [str(path) for path in paths if not path.exists()]:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UsageError(f"{missing[0]}{more}: no such file or folder.")
+    kinds = {_kind(path) for path in paths}
+    if len(kinds) != 1:
+        said = ", ".join(sorted(kinds)) if kinds else "nothing"
+        raise UsageError(f"name one folder, one manifest, tars or pictures; here is {said}.")
+    (kind,) = kinds
+    if kind == "a compressed tar":
+        raise UsageError(f"{paths[0]} is compressed, so pictures in it cannot be found by their offsets. Unpack it.")
+    if kind in ("tars", "pictures"):
+        return Tars(paths) if kind == "tars" else Files(paths)
+    if len(paths) > 1:
+        raise UsageError(f"{paths[0]} and {paths[1]}: name {kind} at a time, as ids are relative to it.")
+    return Folder(paths[0]) if kind == "one folder" else Manifest(paths[0])
+
+
+def is_plain(named: Sequence[str | Path]) -> bool:
+    """Whether these are pictures named one by one, of which some may not exist."""
+    return all(_kind(Path(name)) == "pictures" for name in named)
+
+
+def _kind(path: Path) -> str:
+    if path.is_dir():
+        return "one folder"
+    if path.suffix.lower() in MANIFESTS:
+        return "one manifest"
+    if path.suffix.lower() == ".tar":
+        return "tars"
+    return "a compressed tar" if re.search(r"\.tgz$|\.tar\.\w+$", path.name.lower()) else "pictures"
+
+
+def _written_out(pattern: str) -> Iterator[str]:
+    """``a{08..10}.tar`` to ``a08.tar``, ``a09.tar``, ``a10.tar``; several ranges give every combination."""
+    found = _RANGE.search(pattern)
+    if not found:
+        yield pattern
+        return
+    first, last = found.groups()
+    for number in range(int(first), int(last) + 1):
+        text = str(number).zfill(len(first))
+        yield from _written_out(f"{pattern[: found.start()]}{text}{pattern[found.end() :]}")

@@ -1,0 +1,100 @@
+"""From items to pictures of the model's size, in this process or in others; what cannot be used gets a reason."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mtss_zoo.bulk.sources import Box, Item, Member, Unusable
+from mtss_zoo.errors import ImageError
+
+if TYPE_CHECKING:
+    from mtss_zoo.interfaces import ImageSource
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+Decode: TypeAlias = "Callable[[ImageSource, str, Box | None], Pixels]"
+"""A picture, its name and a box to RGB 3HW of the model's size."""
+
+
+@dataclass
+class Pictures:
+    """Some items with the pictures of those that can be used."""
+
+    ids: list[str] = field(default_factory=list)
+    reasons: list[str | None] = field(default_factory=list)
+    """For each item, why it cannot be used; ``None`` if it can."""
+    images: Any = None
+    """B3HW, uint8: an array, or a tensor where torch shares it between processes; ``None`` without any picture."""
+
+    @property
+    def used(self) -> npt.NDArray[np.int64]:
+        """The places of the pictures among the items."""
+        return np.flatnonzero([reason is None for reason in self.reasons])
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads some items; it is copied into worker processes, so it holds no model."""
+
+    decode: Decode
+    stack: Callable[[Sequence[Pixels]], Any] = np.stack
+
+    def __getitem__(self, items: Sequence[Item]) -> Pictures:
+        found, images = Pictures(), []
+        for item in items:
+            reason = None
+            try:
+                images.append(self.decode(_encoded(item), item.id, item.bbox))
+            except ImageError as error:
+                reason = str(error)
+            found.ids.append(item.id)
+            found.reasons.append(reason)
+        found.images = self.stack(images) if images else None
+        return found
+
+
+def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Up to ``size`` items at a time."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def read_in_threads(reader: Reader, batches: Iterable[list[Item]], workers: int) -> Generator[Pictures, None, None]:
+    """Reads ahead by threads, in order. Pillow decodes outside Python's lock; ``workers`` 0 reads nothing ahead."""
+    if not workers:
+        yield from (reader[items] for items in batches)
+        return
+    ahead: deque[Future[Pictures]] = deque()
+    # Reading a picture mutes warnings for a moment, which threads would not undo in order: this does at the end.
+    with ThreadPoolExecutor(workers) as pool, warnings.catch_warnings():
+        for items in batches:
+            ahead.append(pool.submit(reader.__getitem__, items))
+            if len(ahead) > 2 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def _encoded(item: Item) -> ImageSource:
+    match item.image:
+        case Unusable(reason):
+            raise ImageError(f"{reason}.")
+        case Member(tar, offset, size):
+            try:
+                with Path(tar).open("rb") as file:
+                    file.seek(offset)
+                    return file.read(size)
+            except OSError as error:
+                raise ImageError(f"{tar} cannot be read: {error.strerror}.") from error
+        case image:
+            return image

@@ -1,0 +1,176 @@
+"""Where many pictures come from. A source lists them one by one, always in the same order, and opens none of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from mtss_zoo.errors import DataError
+
+if TYPE_CHECKING:
+    from mtss_zoo.interfaces import ImageSource
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".avif")
+Box: TypeAlias = "tuple[float, float, float, float]"
+"""x1 y1 x2 y2 in pixels, half-open."""
+
+
+class Member(NamedTuple):
+    """A file inside an uncompressed tar: where its bytes are."""
+
+    tar: str
+    offset: int
+    size: int
+
+
+class Unusable(NamedTuple):
+    """Stands for pictures that could not even be listed, and says why."""
+
+    reason: str
+
+
+class Item(NamedTuple):
+    """One picture before it is read."""
+
+    id: str
+    image: ImageSource | Member | Unusable
+    bbox: Box | None = None
+
+
+class Survey(NamedTuple):
+    """What is known of a source before anything is predicted."""
+
+    fingerprint: str
+    """Of the list of pictures, not of their pixels."""
+    total: int | None
+    """Pictures; ``None`` where counting them would take as long as reading them."""
+
+
+class Source(Protocol):
+    """Lists pictures; iterating again lists the same ones again."""
+
+    def survey(self) -> Survey:
+        """Looks through the list once.
+
+        Raises:
+            DataError: it is empty, or cannot be read.
+        """
+        ...
+
+    def __iter__(self) -> Iterator[Item]: ...
+
+
+@dataclass(frozen=True)
+class Files:
+    """Pictures named one by one; the id is the path as it was given."""
+
+    paths: Sequence[Path]
+
+    def survey(self) -> Survey:
+        """Counts the paths."""
+        return _survey(str(path) for path in self.paths)
+
+    def __iter__(self) -> Iterator[Item]:
+        return (Item(as_text(str(path)), str(path)) for path in self.paths)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Every picture of a folder and the folders in it, by their endings; the id is the path inside the folder.
+
+    Names that begin with a dot are left out, and links to other folders are not followed. No more than the names of
+    one folder are in memory at a time.
+    """
+
+    root: Path
+
+    def survey(self) -> Survey:
+        """Walks through the folder once."""
+        found = _survey(self._names())
+        if not found.total:
+            tars = f" For tars, name them: {self.root}/*.tar" if any(self.root.glob("*.tar")) else ""
+            raise DataError(f"{self.root} holds no pictures ({', '.join(PICTURES)}).{tars}")
+        return found
+
+    def __iter__(self) -> Iterator[Item]:
+        return (Item(as_text(name), f"{self.root}/{name}") for name in self._names())
+
+    def _names(self) -> Iterator[str]:
+        def refuse(error: OSError) -> None:
+            raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+        for folder, inside, names in os.walk(self.root, onerror=refuse):
+            inside[:] = sorted(name for name in inside if not name.startswith("."))
+            prefix = "" if folder == str(self.root) else Path(folder).relative_to(self.root).as_posix() + "/"
+            yield from (prefix + name for name in sorted(names) if is_picture(name))
+
+
+@dataclass(frozen=True)
+class Tars:
+    """The pictures in uncompressed tars, as webdataset and others write them; the id is ``shard.tar/member.jpg``.
+
+    Only the headers are read here; the pictures are read by their offsets.
+    """
+
+    paths: Sequence[Path]
+
+    def survey(self) -> Survey:
+        """Takes the names and lengths of the tars."""
+        facts = []
+        for name, path in self._shards():
+            try:
+                status = path.stat()
+            except OSError as error:
+                raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+            facts.append(f"{name} {status.st_size} {status.st_mtime_ns}")
+        return Survey(_survey(iter(facts)).fingerprint, None)
+
+    def __iter__(self) -> Iterator[Item]:
+        for name, path in self._shards():
+            yield from _members(name, path)
+
+    def _shards(self) -> Iterator[tuple[str, Path]]:
+        """Each tar with its name below the folder that all are in."""
+        above = os.path.commonpath([path.parent.absolute() for path in self.paths])
+        return ((path.absolute().relative_to(above).as_posix(), path) for path in self.paths)
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file name has the ending of a picture, and no leading dot (macOS leaves ``._1.jpg`` behind)."""
+    return name.lower().endswith(PICTURES) and not name.rpartition("/")[2].startswith(".")
+
+
+def as_text(name: str) -> str:
+    """A file name that may be written as UTF-8; bytes that are none become question marks."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _survey(names: Iterator[str]) -> Survey:
+    digest, total = hashlib.sha256(), 0
+    for name in names:
+        digest.update(os.fsencode(name) + b"\0")
+        total += 1
+    return Survey(digest.hexdigest(), total)
+
+
+def _members(name: str, path: Path) -> Iterator[Item]:
+    reason = ""
+    try:
+        with tarfile.open(path, "r:") as tar:
+            while member := tar.next():
+                tar.members.clear()  # type: ignore[attr-defined]  # else every header would stay in memory
+                if is_picture(member.name) and member.isreg() and not member.issparse():
+                    yield Item(as_text(f"{name}/{member.name}"), Member(str(path), member.offset_data, member.size))
+            with path.open("rb") as file:
+                file.seek(tar.offset)
+                if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                    reason = f"is cut off or damaged at byte {tar.offset:,}; what should follow is lost"
+    except (tarfile.TarError, OSError) as error:
+        reason = f"is no uncompressed tar, or is damaged ({error})"
+    if reason:
+        yield Item(as_text(name), Unusable(f"{path} {reason}"))
