@@ -11,26 +11,33 @@ from mtss_zoo.registry import near_matches
 
 
 def print_report(report: Mapping[str, Any]) -> None:
-    """Each stage with n and its metrics by type, the slices, and the last stage's gain over the one before it."""
+    """Each stage with n and its metrics by type; then stages side by side, with the last one's gain over the other."""
     for stage, measured in report["stages"].items():
         ks = [key.removeprefix("recall@") for key in measured["all"] if key.startswith("recall@")]
         percent = {f"F1@{ks[0]}": f"f1@{ks[0]}"} | {f"R@{k}": f"recall@{k}" for k in ks[:2]}
         percent |= {"Acc@1": "acc@1", "Acc@5": "acc@5"}
-        lines = measured["types"] | {"all": measured["all"], "mean of types": measured["macro_types"]}
         rows = [
             {"attribute": name, "n": at.get("n")}
             | {word: _percent(at.get(key)) for word, key in percent.items()}
             | {"CE": at.get("ce")}
-            for name, at in lines.items()
+            for name, at in _lines(measured).items()
         ]
         print_table(rows, title=f"{stage} on {report['split']}, {measured['n']} pictures; in %, but CE")
     if gain := report.get("gain"):
         *_, before, last = report["stages"]
+        sides = {stage: _lines(report["stages"][stage]) for stage in (before, last)}
         rows = [
-            {"attribute": name, **{m: _interval(g[f"{m.lower()}@1 relative"]) for m in ("F1", "Recall")}}
-            for name, g in gain.items()
+            {"attribute": name, "n": sides[last][name].get("n")}
+            | {stage: _percent(lines.get(name, {}).get("f1@1")) for stage, lines in sides.items()}
+            | {"gain, relative": _interval(gain[name]["f1@1 relative"]) if name in gain else ""}
+            for name in sides[last]
         ]
-        print_table(rows, title=f"gain of {last} over {before} at 1, relative in %, with its 95 % interval")
+        print_table(rows, title=f"{last} beside {before}: F1@1 in %, and the gain with its 95 % interval")
+
+
+def _lines(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """What is measured of each type, of all pooled, and their mean."""
+    return {**measured["types"], "all": measured["all"], "mean of types": measured["macro_types"]}
 
 
 def print_slices(report: Mapping[str, Any]) -> None:

@@ -139,7 +139,7 @@ class TestRun:
         table = zoo("evaluate", run_folder)[1]
         assert "teachers on val, 12 pictures" in table and "student on val" in table and "mean of types" in table
         assert all(word in table for word in ("F1@1", "R@1", "R@3", "Acc@1", "Acc@5", "CE"))
-        assert "gain of student over teachers" in table
+        assert "student beside teachers" in table
 
     def test_no_table_of_evaluate_breaks_a_number_on_a_narrow_terminal(self, zoo, run_folder, monkeypatch):
         monkeypatch.setenv("COLUMNS", "200")
