@@ -18,6 +18,7 @@ from mtss_zoo.errors import DataError
 
 CORNERS = ("x1", "y1", "x2", "y2")
 COLUMNS = ("image", "id", "bbox", *CORNERS)
+_ADDRESS = re.compile(r"[a-z][a-z0-9]*://")
 Rows: TypeAlias = Iterator[tuple[str, Mapping[str, Any]]]
 """Where a row is, for errors, and its cells."""
 
@@ -46,14 +47,15 @@ class Manifest:
 
     def __iter__(self) -> Iterator[Item]:
         rows = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}[self.path.suffix.lower()](self.path)
+        folder = str(self.path.parent)
         for place, row in rows:
             if "image" not in row:
                 raise DataError(f"{place}: there is no column 'image'; the columns are {', '.join(map(str, row))}.")
             image = str(_cell(row, "image") or "").strip()
-            if not image or re.match(r"[a-z]+[a-z0-9]*://", image):
+            if not image or _ADDRESS.match(image):
                 raise DataError(f"{place}, column image: the path of a file is needed, not {image or 'an empty cell'}.")
             name = str(image if _cell(row, "id") is None else row["id"]).strip()
-            yield Item(as_text(name), os.path.join(self.path.parent, image), _box(row, place))
+            yield Item(as_text(name), os.path.join(folder, image), _box(row, place))
 
 
 def _cell(row: Mapping[str, Any], column: str) -> Any:
@@ -63,6 +65,8 @@ def _cell(row: Mapping[str, Any], column: str) -> Any:
 
 def _box(row: Mapping[str, Any], place: str) -> Box | None:
     cell = _cell(row, "bbox")
+    if cell is None and "x1" not in row:
+        return None
     given = [_cell(row, name) for name in CORNERS] if cell is None else cell
     if isinstance(given, str):
         given = re.split(r"[\s,|]+", given.strip())

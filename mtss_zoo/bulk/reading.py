@@ -35,10 +35,11 @@ class Pictures:
     images: Any = None
     """B3HW, uint8: an array, or a tensor where torch shares it between processes; ``None`` without any picture."""
 
-    @property
-    def used(self) -> npt.NDArray[np.int64]:
-        """The places of the pictures among the items."""
-        return np.flatnonzero([reason is None for reason in self.reasons])
+    def pin_memory(self) -> Pictures:
+        """Called by torch's DataLoader, so that the copy to an accelerator does not block."""
+        if self.images is not None:
+            self.images = self.images.pin_memory()
+        return self
 
 
 @dataclass(frozen=True)

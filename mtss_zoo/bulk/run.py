@@ -18,7 +18,7 @@ from mtss_zoo.bulk.finish import FORMATS, bad_list, finish
 from mtss_zoo.bulk.naming import find_source
 from mtss_zoo.bulk.parts import Parts
 from mtss_zoo.bulk.reading import in_batches
-from mtss_zoo.bulk.sources import Item, Source
+from mtss_zoo.bulk.sources import PICTURES, Item, Source
 from mtss_zoo.errors import DataError, MtssZooError, UsageError
 from mtss_zoo.progress import PictureCount, say
 
@@ -107,7 +107,7 @@ def bulk_predict(
             _write_parts(answers.tables(read), parts, count, part_rows)
             if not parts.done and not shard:
                 parts.remove()
-                raise DataError(f"no pictures are in {source}.")
+                raise DataError(f"the tars hold no pictures ({', '.join(PICTURES)}).")
             pictures, speed = parts.done, count.speed
             bad = finish(parts, answers.schema, json.dumps(about))
     except KeyboardInterrupt:

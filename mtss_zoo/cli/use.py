@@ -45,9 +45,10 @@ def predict(
 ) -> None:
     """Predict the attributes of pictures.
 
-    Pictures named one by one are printed. With --out, or for a folder, a manifest or tars, the answers go into a file,
-    by default predictions.parquet; it may be any number of pictures. One that cannot be read is named, in
-    <out>.bad.csv where there is a file; the others still come.
+    Answers are printed for pictures named one by one. With --out, or for a folder, a manifest or tars, they go into a
+    file, for any number of pictures; without --out it is predictions.parquet.
+
+    A picture that cannot be read is named (beside a file: in <out>.bad.csv); the others still come.
     """
     from mtss_zoo.bulk.naming import is_plain
 

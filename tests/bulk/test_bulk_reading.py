@@ -15,7 +15,7 @@ import torch
 from mtss_zoo.bulk import run
 from mtss_zoo.bulk.answers import _one_behind
 from mtss_zoo.bulk.engines import open_engine
-from mtss_zoo.bulk.reading import Reader, in_batches, read_in_threads
+from mtss_zoo.bulk.reading import Pictures, Reader, in_batches, read_in_threads
 from mtss_zoo.bulk.run import bulk_predict
 from mtss_zoo.bulk.sources import Folder, Item
 from mtss_zoo.errors import MtssZooError
@@ -61,6 +61,15 @@ def test_threads_leave_the_filters_of_warnings_alone(onnx_file, shop):
     engine, before = open_engine(str(onnx_file)), list(warnings.filters)
     assert sum(len(pictures.ids) for pictures in engine.read(in_batches(Folder(shop), 1), 4)) == 14
     assert warnings.filters == before
+
+
+def test_pictures_are_pinned_for_an_accelerator():
+    class Tensor:
+        def pin_memory(self):
+            return "pinned"
+
+    assert Pictures(images=Tensor()).pin_memory().images == "pinned"
+    assert Pictures().pin_memory().images is None
 
 
 def test_an_accelerator_is_one_batch_ahead():
