@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
 import tempfile
 from functools import partial
@@ -37,6 +38,7 @@ def two_workers(monkeypatch):
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     metrics, *ports = free_ports(1 + len(PORTS))
     parameters = ray._private.parameter
+    ends_with = signal.getsignal(signal.SIGTERM)  # Ray sets one of its own, for the whole process
     given = partial(parameters.RayParams, **dict(zip(PORTS, ports, strict=True)))
     monkeypatch.setattr(parameters, "RayParams", given)
     with tempfile.TemporaryDirectory(prefix="ray") as folder:
@@ -52,6 +54,7 @@ def two_workers(monkeypatch):
             yield
         finally:
             ray.shutdown()
+            signal.signal(signal.SIGTERM, ends_with)
 
 
 @pytest.mark.slow

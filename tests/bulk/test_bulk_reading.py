@@ -105,17 +105,20 @@ def test_the_fingerprint_is_that_of_weights_classes_and_preprocessing(model, mod
 def test_a_dead_worker_is_named_and_what_is_predicted_stays(model, shop, good, tmp_path, monkeypatch):
     engine = open_engine(model)
     whole = engine.reader
+    parts = tmp_path / "p.parquet.parts"
 
     def decode(source, name, bbox):
         if name == "women/5.png":
+            while not any(parts.glob("*.parquet")):  # what was read before is predicted
+                os.sched_yield()
             os.kill(os.getpid(), signal.SIGKILL)
         return whole.decode(source, name, bbox)
 
     monkeypatch.setattr(run, "open_engine", lambda *_: engine)
     monkeypatch.setattr(engine, "reader", Reader(decode, torch.stack))
     with pytest.raises(MtssZooError, match=r"a process that reads pictures died.*The same command goes on"):
-        bulk_predict(model, shop, tmp_path / "p.parquet", batch_size=1, workers=1)
-    assert sum(pq.read_metadata(part).num_rows for part in (tmp_path / "p.parquet.parts").glob("*.parquet")) > 0
+        bulk_predict(model, shop, tmp_path / "p.parquet", batch_size=1, workers=1, part_rows=1)
+    assert sum(pq.read_metadata(part).num_rows for part in parts.glob("*.parquet")) > 0
     monkeypatch.setattr(engine, "reader", whole)
     bulk_predict(model, shop, tmp_path / "p.parquet", batch_size=1, workers=1)
     assert pq.read_table(tmp_path / "p.parquet")["id"].to_pylist() == good
