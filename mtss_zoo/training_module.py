@@ -46,6 +46,7 @@ class TrainingModule(LightningModule):
             )
         self.average = MovingAverage(strategy.model, self.spec.ema) if self.spec.ema else None
         self.batches_done = 0
+        self.to(memory_format=torch.channels_last)  # convolutions run up to 1.3 times as fast
 
     def delivered(self) -> AttributeModel:
         """The model that is evaluated and saved."""
