@@ -5,12 +5,9 @@ Loading resolves names through the registry only: no code, no pickle and no clas
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from safetensors.torch import save_file
 
 from mtss_zoo import registry
 from mtss_zoo.build import load_weights
@@ -22,7 +19,8 @@ from mtss_zoo.model import AttributeModel
 from mtss_zoo.model_card import model_card
 from mtss_zoo.recipe import Recipe
 from mtss_zoo.recipe_source import component_places, load_recipe
-from mtss_zoo.weights import check_finite
+from mtss_zoo.weights import check_finite, save_weights
+from mtss_zoo.whole_files import write_whole
 
 MAX_SIZE = 1_000_000
 
@@ -38,13 +36,10 @@ def save(model: AttributeModel, folder: str | Path, metrics: Mapping[str, Any] |
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     recipe = model.recipe.model_copy(update={"provided_by": _packages(model.recipe)})
-    tensors = {name: t.detach().contiguous().cpu() for name, t in model.state_dict().items()}
-    part = folder / f".{WEIGHTS}.part"
-    save_file(tensors, part, metadata={"format": "pt"})
-    os.replace(part, folder / WEIGHTS)
-    _write(folder / RECIPE, recipe.to_yaml())
-    _write(folder / METRICS, to_json(dict(metrics or {})))
-    _write(folder / CARD, model_card(recipe, model, metrics or {}))
+    save_weights(model, folder / WEIGHTS)
+    write_whole(folder / RECIPE, recipe.to_yaml())
+    write_whole(folder / METRICS, to_json(dict(metrics or {})))
+    write_whole(folder / CARD, model_card(recipe, model, metrics or {}))
     return folder
 
 
@@ -99,9 +94,3 @@ def _packages(recipe: Recipe) -> dict[str, str]:
         if plugin.distribution != "mtss-zoo":
             packages[f"{kind} {name}"] = f"{plugin.distribution} {plugin.version}"
     return packages
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

@@ -7,13 +7,11 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
 
 import torch
 from lightning.pytorch import Callback, Trainer
-from safetensors.torch import save_file
 from torch import Tensor
 
 from mtss_zoo.errors import MtssZooError
@@ -23,6 +21,7 @@ from mtss_zoo.progress import ProgressDisplay
 from mtss_zoo.run_log import RunLog
 from mtss_zoo.stage import StageRun
 from mtss_zoo.training_module import TrainingModule
+from mtss_zoo.weights import save_weights
 
 LAST, BEST = "last.ckpt", "best.safetensors"
 F1 = "val/f1@1"
@@ -174,10 +173,3 @@ class Journal(Callback):
         if trainer.world_size == 1:
             return asked
         return log_due and trainer.strategy.reduce_boolean_decision(asked, all=False)
-
-
-def save_weights(model: AttributeModel, path: Path) -> None:
-    """The model's tensors, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    save_file({name: t.detach().contiguous().cpu() for name, t in model.state_dict().items()}, part)
-    os.replace(part, path)

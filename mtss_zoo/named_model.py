@@ -7,6 +7,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mtss_zoo.model import AttributeModel
+    from mtss_zoo.onnx_model import OnnxModel
+
+
+def open_model(name: str) -> AttributeModel | OnnxModel:
+    """As `load_model`; or the model of an ``.onnx`` file, for which torch is not needed.
+
+    Raises:
+        MtssZooError: as `load_model` and `OnnxModel`.
+    """
+    if name.endswith(".onnx"):
+        from mtss_zoo.onnx_model import OnnxModel
+
+        return OnnxModel(name)
+    return load_model(name)
 
 
 def load_model(name: str) -> AttributeModel:

@@ -23,6 +23,7 @@ Fit = Literal["squash", "crop", "pad"]
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 MAX_PIXELS = 178_956_970
 """A picture with more pixels than this is refused before it is decoded (Pillow's own limit)."""
+EXAMPLE_SIDE = 512
 
 
 def decode(source: ImageSource, name: str) -> Image.Image:
@@ -36,6 +37,21 @@ def decode(source: ImageSource, name: str) -> Image.Image:
             return upright_rgb(source)
         with Image.open(io.BytesIO(file_bytes(source)), formats=FORMATS) as image:
             return upright_rgb(image)
+
+
+def example_jpeg(source: ImageSource, name: str) -> bytes:
+    """A JPEG file of a picture to be published, at most 512 pixels a side.
+
+    It has no metadata, which in a photo can tell where it was taken.
+
+    Raises:
+        ImageError: if the picture cannot be used.
+    """
+    picture = decode(source, name)
+    picture.thumbnail((EXAMPLE_SIDE, EXAMPLE_SIDE))
+    file = io.BytesIO()
+    Image.frombytes("RGB", picture.size, picture.tobytes()).save(file, "JPEG", quality=90)
+    return file.getvalue()
 
 
 @dataclass(frozen=True)
@@ -67,14 +83,16 @@ def placement(fit: Fit, height: int, width: int, to_height: int, to_width: int) 
     return Placement((0, 0, height, width), (h, w), ((to_height - h) // 2, (to_width - w) // 2))
 
 
-def box_inside(bbox: tuple[float, float, float, float], height: int, width: int) -> tuple[int, int, int, int] | None:
+def box_inside(
+    bbox: tuple[float, float, float, float], height: int, width: int, least: int = 2
+) -> tuple[int, int, int, int] | None:
     """The pixels x1 y1 x2 y2 of a box, rounded and clipped to a picture of ``height`` x ``width``.
 
-    ``None`` where less than 2 pixels a side are left, which is taken for a fault: the whole picture is meant.
+    ``None`` where less than ``least`` pixels a side are left, which is taken for a fault: the whole picture is meant.
     """
     x1, x2 = (min(max(round(x), 0), width) for x in bbox[0::2])
     y1, y2 = (min(max(round(y), 0), height) for y in bbox[1::2])
-    return None if x2 - x1 < 2 or y2 - y1 < 2 else (x1, y1, x2, y2)
+    return None if min(x2 - x1, y2 - y1) < least else (x1, y1, x2, y2)
 
 
 def resize(image: Image.Image, fit: Fit, height: int, width: int) -> Image.Image:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-
-from PIL import Image
 
 from mtss_zoo.build import build_dataset, load_weights
 from mtss_zoo.checkpoint import load
@@ -24,13 +21,11 @@ from mtss_zoo.checkpoint_files import (
 from mtss_zoo.errors import CheckpointError, MtssZooError, UnknownNameError, UsageError
 from mtss_zoo.hub import REPO
 from mtss_zoo.hub_errors import hub_error
-from mtss_zoo.images import decode
 from mtss_zoo.interfaces import ImageSource
 from mtss_zoo.local_paths import without_local_paths
 from mtss_zoo.model_card import published_card
+from mtss_zoo.pil_images import example_jpeg
 from mtss_zoo.recipe import DataSpec, Part, WeightsSpec
-
-EXAMPLE_SIDE = 512
 
 
 def push(
@@ -96,17 +91,8 @@ def _files(folder: Path, repo: str, example: str | Path | None, license: str | N
         RECIPE: recipe.to_yaml().encode(),
         METRICS: (folder / METRICS).read_bytes(),
         CARD: published_card(card, recipe, metrics, repo).encode(),
-        EXAMPLE: _example(example),
+        EXAMPLE: example_jpeg(example or _drawn(), "example"),
     }
-
-
-def _example(source: str | Path | None) -> bytes:
-    """A JPEG file without metadata, which in a photo can tell where it was taken."""
-    picture = Image.fromarray(decode(source or _drawn(), "example").permute(1, 2, 0).numpy())
-    picture.thumbnail((EXAMPLE_SIDE, EXAMPLE_SIDE))
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=90)
-    return file.getvalue()
 
 
 def _drawn() -> ImageSource:

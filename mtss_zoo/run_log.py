@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from mtss_zoo.whole_files import write_rows
 
 Row = dict[str, str]
 FIRST = ["step", "epoch"]
@@ -25,7 +26,7 @@ class RunLog:
         self.path = folder / "log.csv"
         rows = [row for row in read_log(self.path) if int(row["step"]) <= step]
         self.columns = FIRST + sorted({c for row in rows for c in row} - {*FIRST}, key=_order)
-        self._rewrite(rows)
+        write_rows(self.path, self.columns, rows)
         self.board: Any = None
         if importlib.util.find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
@@ -36,7 +37,7 @@ class RunLog:
         """One row; a name that no row had yet becomes a new column."""
         if new := sorted(values.keys() - set(self.columns), key=_order):
             self.columns = FIRST + sorted({*self.columns, *new} - {*FIRST}, key=_order)
-            self._rewrite(read_log(self.path))
+            write_rows(self.path, self.columns, read_log(self.path))
         row = {"step": step, "epoch": round(epoch, 6), **values}
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns, lineterminator="\n").writerow(row)
@@ -48,14 +49,6 @@ class RunLog:
         """Nothing is written after this."""
         if self.board:
             self.board.close()
-
-    def _rewrite(self, rows: Iterable[Row]) -> None:
-        part = self.path.with_name(".log.csv.part")
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        os.replace(part, self.path)
 
 
 def read_log(path: Path) -> list[Row]:

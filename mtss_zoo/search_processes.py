@@ -5,14 +5,8 @@ from __future__ import annotations
 import csv
 import fcntl
 import io
-import multiprocessing
-import os
-import signal
-import sys
-import threading
 import traceback
 from contextlib import redirect_stderr
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -20,75 +14,31 @@ from optuna.trial import TrialState
 
 from mtss_zoo import study
 from mtss_zoo.errors import MtssZooError
+from mtss_zoo.locks import locked
+from mtss_zoo.processes import own_device
 from mtss_zoo.progress import say
 from mtss_zoo.recipe_source import load_recipe
 from mtss_zoo.trial import Search, drop_weights, run_trial
 from mtss_zoo.tune_spec import TuneSpec
+from mtss_zoo.whole_files import write_whole
 
 BEST, TABLE, OUTPUT, LOCK = "best.yaml", "trials.csv", "output.txt", ".lock"
 HOPELESS = 3  # failed trials, when no other trial has come to its end
 
 
-def run_processes(search: Search, processes: int, failed: int) -> None:
-    """Tries trials in several processes at once, each with its share of the cores.
-
-    Raises:
-        KeyboardInterrupt: after Ctrl-C, once all processes have ended; each lets its step end and writes a restart
-            point, or ends at once when told a second time.
-        MtssZooError: a process died.
-    """
-    context = multiprocessing.get_context("spawn")  # a fork of a process that has used torch's threads may hang
-    arguments = [(search, index, failed, processes) for index in range(processes)]
-    workers = [context.Process(target=_work_apart, args=a) for a in arguments]
-    for worker in workers:
-        worker.start()
-    stopped = False
-    while any(worker.is_alive() for worker in workers):
-        try:
-            for worker in workers:
-                worker.join()
-        except KeyboardInterrupt:
-            stopped = True
-            for worker in workers:
-                if worker.is_alive() and worker.pid:
-                    os.kill(worker.pid, signal.SIGINT)
-    if stopped:
-        raise KeyboardInterrupt
-    if any(worker.exitcode for worker in workers):
-        raise MtssZooError("a process of the search died; what it said is above. The same command goes on.")
-
-
-def _work_apart(search: Search, index: int, failed: int, processes: int) -> None:
-    """`work` in a process of its own, which ends as after Ctrl-C when the one that started it is gone."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
-    os.setpgrp()  # a terminal's Ctrl-C reaches the first process only, which passes it on once
-
-    def end_with_parent() -> None:
-        parent = multiprocessing.parent_process()
-        assert parent is not None
-        parent.join()
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    try:
-        work(search, index, failed)
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
-
-
-def work(search: Search, index: int, failed: int) -> None:
+def work(search: Search, failed: int, index: int) -> None:
     """Runs trials until enough are started, or the first ones all failed.
 
     Args:
         search: what is searched.
-        index: of this process, which chooses its GPU.
         failed: trials that had failed before the search went on.
+        index: of this process, which chooses its GPU.
     """
-    with study.locked(search.out / LOCK, fcntl.LOCK_SH):
+    with locked(search.out / LOCK, fcntl.LOCK_SH):
         trials = open_study(search)
-        devices = _devices(search, index)
+        devices = own_device(search.trial.trainer, index)
         while True:
-            with study.locked(search.out / study.LOG):
+            with locked(search.out / study.LOG):
                 if len(study.started(trials)) >= search.trials or len(study.failures(trials)) - failed >= HOPELESS:
                     return
                 number, trial = study.ask(trials, search.space, search.recipe.seed)
@@ -109,13 +59,10 @@ def _run(search: Search, trials: optuna.Study, number: int, trial: optuna.Trial,
             value, state = run_trial(search, number, trial, devices), TrialState.COMPLETE
         except optuna.TrialPruned:
             state = TrialState.PRUNED
-        except (
-            MtssZooError,
-            RuntimeError,
-        ) as error:  # torch's own errors too: too little memory, sizes that do not fit
+        except (MtssZooError, RuntimeError) as error:  # torch's own too: too little memory, sizes that do not fit
             traceback.print_exc()
             trial.set_user_attr(study.ERROR, " ".join(str(error).split()) or type(error).__name__)
-    with study.locked(search.out / study.LOG):
+    with locked(search.out / study.LOG):
         trials.tell(trial, value, state)
         settle(search, trials)
         say(_line(search, trials, number))
@@ -129,12 +76,12 @@ def settle(search: Search, trials: optuna.Study) -> None:
     writer = csv.DictWriter(text, ["trial", "state", "value", "last epoch", "seconds", *search.space.own, "error"])
     writer.writeheader()
     writer.writerows(table)
-    _write(search.out / TABLE, text.getvalue())
+    write_whole(search.out / TABLE, text.getvalue())
     for number, trial in study.started(trials).items():
         if trial.state.is_finished() and number != best:
             drop_weights(search.folder(number))
     if best is not None:
-        _write(search.out / BEST, _best_recipe(search, trials, best))
+        write_whole(search.out / BEST, _best_recipe(search, trials, best))
 
 
 def _best_recipe(search: Search, trials: optuna.Study, number: int) -> str:
@@ -170,18 +117,3 @@ def _line(search: Search, trials: optuna.Study, number: int) -> str:
 def _score(search: Search, trials: optuna.Study, number: int) -> str:
     aim = search.aim
     return f"{aim.metric}{f' of {aim.type}' if aim.type else ''} {study.started(trials)[number].value:.4f}"
-
-
-def _devices(search: Search, index: int) -> int | list[int]:
-    """One device a process; several GPUs are shared out."""
-    import torch
-
-    if search.trial.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return [index % torch.cuda.device_count()]
-    return 1
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

@@ -5,10 +5,6 @@ A batch is a function of (seed, step, rank): the number of workers and restarts 
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -16,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from mtss_zoo.batches import BatchReader, Request
 from mtss_zoo.errors import DataError, MtssZooError, UsageError
@@ -24,6 +19,7 @@ from mtss_zoo.images import Preprocess
 from mtss_zoo.interfaces import AttributeSchema, Batch, Draws, Samples, Stream
 from mtss_zoo.recipe import AugmentSpec
 from mtss_zoo.sampling import take
+from mtss_zoo.workers import read_ahead
 
 
 class BadImages:
@@ -210,37 +206,9 @@ def _in_order(length: int, batch_size: int, view_number: int) -> Iterator[Reques
 
 
 def _read(reader: BatchReader, requests: Iterator[Request], workers: int, bad_images: BadImages) -> Iterator[Batch]:
-    loader = DataLoader(
-        reader,
-        batch_size=None,
-        sampler=requests,
-        num_workers=workers,
-        collate_fn=_as_it_is,
-        worker_init_fn=prepare_worker,
-        pin_memory=torch.cuda.is_available(),
-        generator=torch.Generator(),  # else starting the workers would draw from the global generator
-    )
-    for answer in loader:
+    for answer in read_ahead(reader, requests, workers, pin_memory=torch.cuda.is_available()):
         if isinstance(answer, MtssZooError):
             raise answer
         for sample_id, reason in answer.bad:
             bad_images.add(sample_id, reason)
         yield answer.batch()
-
-
-def _as_it_is(answer: object) -> object:
-    return answer
-
-
-def prepare_worker(worker: int) -> None:
-    """What a worker process does first, so that it ends when the main one does, however that ends."""
-    # Ctrl-C reaches every process of the terminal; the main one ends its workers without a traceback from each.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    # When the main process is killed, a worker that waits to deliver a batch would otherwise wait for ever.
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)

@@ -6,12 +6,10 @@ marks it as failed and lines up the same parameters once more, for the same fold
 
 from __future__ import annotations
 
-import fcntl
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
@@ -132,15 +130,3 @@ def importance(study: optuna.Study) -> Mapping[str, float]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return optuna.importance.get_param_importances(study)
-
-
-@contextmanager
-def locked(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[IO[bytes]]:
-    """Holds a lock on a file that the system lets go when the process ends, however it ends.
-
-    Raises:
-        BlockingIOError: with ``LOCK_NB``, another process holds it.
-    """
-    with path.open("ab") as file:
-        fcntl.flock(file, how)
-        yield file

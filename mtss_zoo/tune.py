@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import optuna
 
 from mtss_zoo import registry, study
 from mtss_zoo.errors import MtssZooError, UnknownNameError, UsageError
+from mtss_zoo.locks import alone
+from mtss_zoo.processes import run_processes
 from mtss_zoo.recipe import Recipe
 from mtss_zoo.recipe_source import load_recipe
-from mtss_zoo.search_processes import BEST, LOCK, open_study, run_processes, settle, work
+from mtss_zoo.search_processes import BEST, LOCK, open_study, settle, work
 from mtss_zoo.search_space import search_space
 from mtss_zoo.train import claim, train
 from mtss_zoo.trial import SHARED, Search, metric_names, trial_recipe
@@ -54,7 +56,7 @@ def tune(
         KeyboardInterrupt: after Ctrl-C, once every trial that runs has a restart point.
     """
     search = _prepared(load_recipe(recipe, overrides), aim or {}, out, data_root, trials)
-    with _alone(search.out) as lock:
+    with alone(search.out / LOCK, "search") as lock:
         study.mend(search.out)
         trials_study = open_study(search)
         study.line_up(trials_study, search.space)
@@ -63,21 +65,11 @@ def tune(
             train(search.trial, search.out / SHARED, stage=stage)
         failed = len(study.failures(trials_study))
         if processes == 1:
-            work(search, 0, failed)
+            work(search, failed, 0)
         else:
-            run_processes(search, processes, failed)
+            run_processes(partial(work, search, failed), processes)
         settle(search, trials_study)
         return _report(search, trials_study)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[IO[bytes]]:
-    with ExitStack() as stack:
-        try:
-            lock = stack.enter_context(study.locked(folder / LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise UsageError(f"{folder} is in use by another search; wait for its end, or stop it.") from None
-        yield lock
 
 
 def _prepared(

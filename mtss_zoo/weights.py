@@ -1,20 +1,23 @@
-"""Weights from a safetensors file into a model that was built without them."""
+"""Weights in a safetensors file: written whole, and read into a model that was built without them."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.overrides import TorchFunctionMode
 
 from mtss_zoo.errors import CheckpointError
 from mtss_zoo.model import AttributeModel
+from mtss_zoo.whole_files import whole_file
 
 _FILLS = {Tensor.normal_, Tensor.uniform_, Tensor.zero_, Tensor.fill_}
 
@@ -34,6 +37,22 @@ class NothingToFill(TorchFunctionMode):
             if isinstance(tensor, Tensor) and tensor.is_meta:
                 return tensor
         return func(*args, **kwargs)
+
+
+def save_weights(model: AttributeModel, path: Path) -> None:
+    """Writes the model's tensors into a safetensors file, which appears whole or not at all."""
+    tensors = {name: t.detach().contiguous().cpu() for name, t in model.state_dict().items()}
+    with whole_file(path) as part:
+        save_file(tensors, part, metadata={"format": "pt"})
+
+
+def digest(state: Mapping[str, Tensor]) -> str:
+    """The SHA-256 of the names, types, shapes and bytes of tensors, on whatever device and in whatever order."""
+    sha = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        sha.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return sha.hexdigest()
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

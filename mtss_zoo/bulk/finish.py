@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mtss_zoo.bulk.parts import Parts, written
+from mtss_zoo.bulk.parts import Parts
 from mtss_zoo.bulk.table import ERROR, ID
+from mtss_zoo.whole_files import synced_file
 
 FORMATS = (".parquet", ".jsonl")
 GROUP_BYTES = 64_000_000
@@ -46,7 +47,11 @@ def finish(parts: Parts, schema: pa.Schema, about: str) -> int:
     """
     bad = 0
     final = schema.remove(schema.get_field_index(ERROR)).with_metadata({"mtss_zoo": about})
-    with written(bad_list(parts.out)) as encoded, written(parts.out) as file, _writer(parts.out, file, final) as writer:
+    with (
+        synced_file(bad_list(parts.out)) as encoded,
+        synced_file(parts.out) as file,
+        _writer(parts.out, file, final) as writer,
+    ):
         faults = io.TextIOWrapper(encoded, "utf-8", newline="", write_through=True)
         listed = csv.writer(faults, lineterminator="\n")
         listed.writerow([ID, "reason"])

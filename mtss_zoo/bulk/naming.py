@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mtss_zoo.bulk.manifest import Manifest
 from mtss_zoo.bulk.sources import Files, Folder, Source, Tars
 from mtss_zoo.errors import UsageError
+from mtss_zoo.file_names import written_out
+from mtss_zoo.tars import is_compressed
 
 MANIFESTS = (".csv", ".jsonl", ".parquet")
-_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
 def find_source(named: str | Path | Sequence[str | Path]) -> Source:
@@ -21,7 +21,7 @@ def find_source(named: str | Path | Sequence[str | Path]) -> Source:
         UsageError: a path does not exist, or paths of several kinds, two folders or two manifests are named.
     """
     names = [named] if isinstance(named, str | Path) else named
-    paths = [Path(name) for path in names for name in _written_out(str(path))]
+    paths = [Path(name) for path in names for name in written_out(str(path))]
     if missing := [str(path) for path in paths if not path.exists()]:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UsageError(f"{missing[0]}{more}: no such file or folder.")
@@ -51,16 +51,4 @@ def _kind(path: Path) -> str:
         return "one manifest"
     if path.suffix.lower() == ".tar":
         return "tars"
-    return "a compressed tar" if re.search(r"\.tgz$|\.tar\.\w+$", path.name.lower()) else "pictures"
-
-
-def _written_out(pattern: str) -> Iterator[str]:
-    """``a{08..10}.tar`` to ``a08.tar``, ``a09.tar``, ``a10.tar``; several ranges give every combination."""
-    found = _RANGE.search(pattern)
-    if not found:
-        yield pattern
-        return
-    first, last = found.groups()
-    for number in range(int(first), int(last) + 1):
-        text = str(number).zfill(len(first))
-        yield from _written_out(f"{pattern[: found.start()]}{text}{pattern[found.end() :]}")
+    return "a compressed tar" if is_compressed(path) else "pictures"

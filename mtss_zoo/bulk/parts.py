@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtss_zoo.errors import MtssZooError, UsageError
+from mtss_zoo.locks import alone
+from mtss_zoo.whole_files import synced_file
 
 RUN, LOCK = "run.json", "lock"
 _PART = re.compile(r"(\d{12})-(\d{12})\.parquet")
@@ -42,7 +42,8 @@ class Parts:
         if out.exists() and not (self.folder / RUN).exists():
             raise UsageError(f"{out} is there already. Remove it, or name another file with --out.")
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.folder)
+        self._lock = ExitStack()
+        self._lock.enter_context(alone(self.folder / LOCK, "process"))
         try:
             self._claim(about)
             self.done = self._count()
@@ -76,7 +77,7 @@ class Parts:
             return
         rows = pa.concat_tables(added)
         end = self.done + rows.num_rows
-        with written(self.folder / f"{self.done:012d}-{end:012d}.parquet") as file:
+        with synced_file(self.folder / f"{self.done:012d}-{end:012d}.parquet") as file:
             pq.write_table(rows, file)
         self.done = end
 
@@ -97,7 +98,7 @@ class Parts:
         path = self.folder / RUN
         if not path.exists():
             self._clear()
-            with written(path) as file:
+            with synced_file(path) as file:
                 file.write(json.dumps(dict(about), indent=2).encode() + b"\n")
             return
         before = json.loads(path.read_bytes())
@@ -122,34 +123,5 @@ class Parts:
 
     def _clear(self) -> None:
         for path in self.folder.iterdir():
-            if _PART.fullmatch(path.name) or path.suffix == ".unfinished":
+            if _PART.fullmatch(path.name) or path.suffix == ".part":
                 path.unlink()
-
-
-@contextmanager
-def written(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name whole, once it is on disk, or not at all."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-    os.replace(unfinished, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)  # else the name may be lost with the power
-    os.close(folder)
-
-
-def _lock(folder: Path) -> IO[bytes]:
-    """Held until it is closed, or the process ends in whatever way."""
-    file = (folder / LOCK).open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise UsageError(f"{folder} is in use by another process; wait for its end, or stop it.") from None
-    return file

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -83,9 +83,7 @@ def bulk_predict(
         MtssZooError: memory does not suffice.
         KeyboardInterrupt: after Ctrl-C, once what is predicted is on disk.
     """
-    out = _shard_name(Path(out), shard)
-    if out.suffix not in FORMATS or (embeddings and out.suffix == ".jsonl"):
-        raise UsageError(f"{out}: a name that ends in {' or '.join(FORMATS[: 1 if embeddings else 2])} is needed.")
+    out = _checked_name(Path(out), shard, embeddings)
     listed = find_source(source)
     survey = listed.survey()
     answers = Answers(open_engine(model if not isinstance(model, Path) else str(model), device), top_k, embeddings)
@@ -102,25 +100,18 @@ def bulk_predict(
         say(f"going on after {parts.done:,} pictures, which are in {parts.folder}.")
     count = PictureCount(total, parts.done)
     batches = in_batches(islice(_own(listed, shard), parts.done, None), batch_size)
-    try:
-        with parts, closing(count), closing(answers.engine.read(batches, _workers(workers))) as read:
-            _write_parts(answers.tables(read), parts, count, part_rows)
-            if not parts.done and not shard:
-                parts.remove()
-                raise DataError(f"the tars hold no pictures ({', '.join(PICTURES)}).")
-            pictures, speed = parts.done, count.speed
-            bad = finish(parts, answers.schema, json.dumps(about))
-    except KeyboardInterrupt:
-        say(f"stopped after {parts.done:,} pictures; the same command goes on.")
-        raise
-    except (RuntimeError, ConnectionError, EOFError) as error:
-        if words := _in_words(error):
-            raise MtssZooError(f"{words} The same command goes on after {parts.done:,} pictures.") from error
-        raise
+    with how_to_go_on(parts), parts, closing(count), closing(answers.engine.read(batches, _workers(workers))) as read:
+        write_parts(answers.tables(read), parts, count, part_rows)
+        if not parts.done and not shard:
+            parts.remove()
+            raise DataError(f"the tars hold no pictures ({', '.join(PICTURES)}).")
+        pictures, speed = parts.done, count.speed
+        bad = finish(parts, answers.schema, json.dumps(about))
     return BulkReport(out, pictures - bad, bad, bad_list(out) if bad else None, speed)
 
 
-def _write_parts(tables: Iterator[pa.Table], parts: Parts, count: PictureCount, part_rows: int) -> None:
+def write_parts(tables: Iterator[pa.Table], parts: Parts, count: PictureCount, part_rows: int) -> None:
+    """Adds tables to the parts, and writes a part after so many rows or a minute."""
     since = time.monotonic()
     for table in tables:
         parts.add(table)
@@ -129,6 +120,20 @@ def _write_parts(tables: Iterator[pa.Table], parts: Parts, count: PictureCount, 
             parts.write()
             since = time.monotonic()
     parts.write()
+
+
+@contextmanager
+def how_to_go_on(parts: Parts) -> Iterator[None]:
+    """Is said when the run is stopped, or ends for a reason that is known."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"stopped after {parts.done:,} pictures; the same command goes on.")
+        raise
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if words := _in_words(error):
+            raise MtssZooError(f"{words} The same command goes on after {parts.done:,} pictures.") from error
+        raise
 
 
 def _in_words(error: Exception) -> str | None:
@@ -150,13 +155,16 @@ def _rows(shard: tuple[int, int] | None) -> slice:
     return slice(number - 1, None, of)
 
 
-def _shard_name(out: Path, shard: tuple[int, int] | None) -> Path:
-    if shard is None:
-        return out
-    number, of = shard
-    if not 1 <= number <= of:
-        raise UsageError(f"shard {number}/{of}: the first of 8 shards is 1/8, the last one 8/8.")
-    return out.with_stem(f"{out.stem}-{number}-of-{of}")
+def _checked_name(out: Path, shard: tuple[int, int] | None, embeddings: bool) -> Path:
+    """The file, or that of the shard."""
+    if shard:
+        number, of = shard
+        if not 1 <= number <= of:
+            raise UsageError(f"shard {number}/{of}: the first of 8 shards is 1/8, the last one 8/8.")
+        out = out.with_stem(f"{out.stem}-{number}-of-{of}")
+    if out.suffix not in FORMATS or (embeddings and out.suffix == ".jsonl"):
+        raise UsageError(f"{out}: a name that ends in {' or '.join(FORMATS[: 1 if embeddings else 2])} is needed.")
+    return out
 
 
 def _workers(asked: int | None) -> int:

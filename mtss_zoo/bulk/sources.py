@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from mtss_zoo.errors import DataError
+from mtss_zoo.file_names import PICTURES as PICTURES
+from mtss_zoo.file_names import as_text as as_text
+from mtss_zoo.file_names import is_picture
+from mtss_zoo.tars import tar_members
 
 if TYPE_CHECKING:
     from mtss_zoo.interfaces import ImageSource
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".avif")
 Box: TypeAlias = "tuple[float, float, float, float]"
 """x1 y1 x2 y2 in pixels, half-open."""
 
@@ -140,16 +142,6 @@ class Tars:
         return ((path.absolute().relative_to(above).as_posix(), path) for path in self.paths)
 
 
-def is_picture(name: str) -> bool:
-    """Whether a file name has the ending of a picture, and no leading dot (macOS leaves ``._1.jpg`` behind)."""
-    return name.lower().endswith(PICTURES) and not name.rpartition("/")[2].startswith(".")
-
-
-def as_text(name: str) -> str:
-    """A file name that may be written as UTF-8; bytes that are none become question marks."""
-    return os.fsencode(name).decode("utf-8", "replace")
-
-
 def _survey(names: Iterator[str]) -> Survey:
     digest, total = hashlib.sha256(), 0
     for name in names:
@@ -159,18 +151,9 @@ def _survey(names: Iterator[str]) -> Survey:
 
 
 def _members(name: str, path: Path) -> Iterator[Item]:
-    reason = ""
     try:
-        with tarfile.open(path, "r:") as tar:
-            while member := tar.next():
-                tar.members.clear()  # type: ignore[attr-defined]  # else every header would stay in memory
-                if is_picture(member.name) and member.isreg() and not member.issparse():
-                    yield Item(as_text(f"{name}/{member.name}"), Member(str(path), member.offset_data, member.size))
-            with path.open("rb") as file:
-                file.seek(tar.offset)
-                if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-                    reason = f"is cut off or damaged at byte {tar.offset:,}; what should follow is lost"
-    except (tarfile.TarError, OSError) as error:
-        reason = f"is no uncompressed tar, or is damaged ({error})"
-    if reason:
-        yield Item(as_text(name), Unusable(f"{path} {reason}"))
+        for member in tar_members(path):
+            if member.plain and is_picture(member.name):
+                yield Item(as_text(f"{name}/{member.name}"), Member(str(path), member.offset, member.size))
+    except DataError as error:
+        yield Item(as_text(name), Unusable(str(error).removesuffix(".")))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Generator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from mtss_zoo.bulk.reading import Pictures, Reader
 from mtss_zoo.bulk.sources import Box, Item
@@ -18,7 +17,8 @@ from mtss_zoo.images import Preprocess, decode
 from mtss_zoo.interfaces import EmbeddingHead
 from mtss_zoo.model import AttributeModel
 from mtss_zoo.prediction import check_numbers
-from mtss_zoo.streams import prepare_worker
+from mtss_zoo.weights import digest
+from mtss_zoo.workers import read_ahead
 
 if TYPE_CHECKING:
     from mtss_zoo.bulk.engines import Embeddings, Top
@@ -48,25 +48,11 @@ class TorchEngine:
     def fingerprint(self) -> str:
         """The checksum of every tensor, the classes and the preprocessing."""
         about = json.dumps([self.schema.to_dict(), repr(self.model.preprocess)])
-        digest = hashlib.sha256(about.encode())
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-        return digest.hexdigest()
+        return hashlib.sha256(f"{about} {digest(self.model.state_dict())}".encode()).hexdigest()
 
     def read(self, batches: Iterable[list[Item]], workers: int) -> Generator[Pictures, None, None]:
         """As `Engine.read`, by processes."""
-        loader: DataLoader[Any] = DataLoader(
-            self.reader,  # type: ignore[arg-type]
-            batch_size=None,
-            sampler=batches,
-            num_workers=workers,
-            collate_fn=_as_it_is,
-            worker_init_fn=prepare_worker,
-            pin_memory=self.device.type == "cuda",
-            generator=torch.Generator(),  # else starting the workers would draw from the global generator
-        )
-        yield from loader
+        yield from read_ahead(self.reader, batches, workers, pin_memory=self.device.type == "cuda")
 
     @torch.inference_mode()
     def start(self, images: Tensor, top_k: int, embeddings: bool) -> Started:
@@ -115,7 +101,3 @@ def find_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:  # a torch without CUDA asserts
         raise UsageError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error
     return device
-
-
-def _as_it_is(answer: object) -> object:
-    return answer

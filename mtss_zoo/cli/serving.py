@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mtss_zoo.named_model import load_model
-
-if TYPE_CHECKING:
-    from mtss_zoo.model import AttributeModel
-    from mtss_zoo.onnx_model import OnnxModel
+from mtss_zoo.named_model import open_model
 
 
 def serve(
@@ -34,15 +30,7 @@ def serve(
     require_gradio()
     if host not in ("127.0.0.1", "::1", "localhost"):
         print(f"warning: on {host}, anybody who reaches this machine can use the page.", file=sys.stderr)
-    run(_load(model), host=host, port=port, explain=explain, examples=examples, top_k=top_k, announce=_say)
-
-
-def _load(model: str) -> AttributeModel | OnnxModel:
-    if model.endswith(".onnx"):
-        from mtss_zoo.onnx_model import OnnxModel
-
-        return OnnxModel(model)
-    return load_model(model)
+    run(open_model(model), host=host, port=port, explain=explain, examples=examples, top_k=top_k, announce=_say)
 
 
 def _say(words: str) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from mtss_zoo.cli.output import Json, print_json, print_table
 from mtss_zoo.errors import ImageError, UsageError
-from mtss_zoo.named_model import load_model, pretrained_recipe
+from mtss_zoo.named_model import open_model, pretrained_recipe
 
 Model = Annotated[str, typer.Argument(help="A checkpoint folder, owner/repo@revision, or a pretrained recipe.")]
 
@@ -78,17 +78,12 @@ def _predict_into(
 
 
 def _predict_here(model: str, images: list[Path], top_k: int, as_json: bool) -> None:
-    if model.endswith(".onnx"):
-        from mtss_zoo.onnx_model import OnnxModel
-
-        predict_one: Any = OnnxModel(model).predict
-    else:
-        predict_one = load_model(model).predict
+    opened = open_model(model)
     answers: list[dict[str, Any]] = []
     failed = 0
     for image in images:
         try:
-            answers.append({"image": str(image), "attributes": predict_one(image, top_k=top_k)[0]})
+            answers.append({"image": str(image), "attributes": opened.predict(image, top_k=top_k)[0]})
         except ImageError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from mtss_zoo.conformance.pytest_option import CHOSEN
 from mtss_zoo.errors import PluginError
@@ -84,3 +85,11 @@ def make(component: Component, args: dict[str, Any]) -> Callable[..., Any]:
     """``make(**given)``: an instance from the example arguments and what the core gives."""
     target = resolve(component)
     return lambda **given: target(**given, **args)
+
+
+@pytest.fixture
+def loss(component: Component, make: Callable[..., Any]) -> Any:
+    """The loss, as the core calls it."""
+    built = make()
+    assert isinstance(built, nn.Module), f"{component.target} gives no torch.nn.Module."
+    return built

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from mtss_zoo.interfaces import Component
+from mtss_zoo.conformance.losses import check_inputs_stay
 
 
 class Problem(NamedTuple):
@@ -24,14 +23,6 @@ class Problem(NamedTuple):
 def problem() -> Problem:
     """6 pictures, 4 classes, embeddings of length 8."""
     return Problem(torch.randn(6, 8), torch.randn(6, 8), torch.randn(4, 8))
-
-
-@pytest.fixture
-def loss(component: Component, make: Callable[..., Any]) -> Any:
-    """The loss, as the core calls it."""
-    built = make()
-    assert isinstance(built, nn.Module), f"{component.target} gives no torch.nn.Module."
-    return built
 
 
 def value_and_gradient(loss: Any, problem: Problem) -> tuple[Tensor, Tensor]:
@@ -83,11 +74,7 @@ def test_the_order_of_pictures_does_not_matter(loss: Any, problem: Problem) -> N
 
 def test_it_leaves_its_inputs_as_they_are(loss: Any, problem: Problem) -> None:
     """They are used again after it."""
-    given = Problem(*(t.clone() for t in problem))
-    with torch.no_grad():
-        loss(*given)
-    for name, before, after in zip(Problem._fields, problem, given, strict=True):
-        assert torch.equal(before, after), f"the loss changes its {name}: no operation whose name ends in _ on inputs."
+    check_inputs_stay(loss, problem)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=["float16", "bfloat16"])

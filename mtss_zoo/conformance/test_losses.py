@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from mtss_zoo.interfaces import Component
+from mtss_zoo.conformance.losses import check_inputs_stay
 
 CLASSES = 5
 
@@ -27,14 +26,6 @@ def problem() -> Problem:
     """8 pictures with some labels each, a quarter of which is unknown; scores in [-1, 1], as cosines are."""
     shape = (8, CLASSES)
     return Problem(torch.rand(shape) * 2 - 1, (torch.rand(shape) < 0.4).float(), torch.rand(shape) < 0.75)
-
-
-@pytest.fixture
-def loss(component: Component, make: Callable[..., Any]) -> Any:
-    """The loss, as the core calls it."""
-    built = make()
-    assert isinstance(built, nn.Module), f"{component.target} gives no torch.nn.Module."
-    return built
 
 
 def value_and_gradient(loss: Any, problem: Problem, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -117,11 +108,7 @@ def test_the_order_of_pictures_does_not_matter(loss: Any, problem: Problem) -> N
 
 def test_it_leaves_its_inputs_as_they_are(loss: Any, problem: Problem) -> None:
     """They are used again after it."""
-    given = Problem(*(t.clone() for t in problem))
-    with torch.no_grad():
-        loss(*given)
-    for name, before, after in zip(Problem._fields, problem, given, strict=True):
-        assert torch.equal(before, after), f"the loss changes its {name}: no operation whose name ends in _ on inputs."
+    check_inputs_stay(loss, problem)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=["float16", "bfloat16"])

@@ -7,16 +7,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import yaml
-from PIL import Image
 
 from mtss_zoo.demo import require_gradio
 from mtss_zoo.demo.examples import example_pictures
 from mtss_zoo.errors import UsageError
-from mtss_zoo.pil_images import decode
+from mtss_zoo.pil_images import example_jpeg
 from mtss_zoo.recipe import Recipe, WeightsSpec
 
 EXAMPLES = "examples"
-EXAMPLE_SIDE = 512
 PYTHON = "3.12"
 
 _APP = '''"""A page to try {repo}."""
@@ -72,10 +70,7 @@ def write_space(folder: Path, weights: WeightsSpec, recipe: Recipe, example: Pat
 
 
 def _copy(example: Path, folder: Path) -> Path:
-    picture = decode(example, str(example))
-    picture.thumbnail((EXAMPLE_SIDE, EXAMPLE_SIDE))
-    bare = Image.frombytes("RGB", picture.size, picture.tobytes())  # without metadata, which may tell the place
-    bare.save(folder / "example.jpg", quality=90)
+    (folder / "example.jpg").write_bytes(example_jpeg(example, str(example)))
     return folder / "example.jpg"
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mtss_zoo.errors import CheckpointError, DataError
+from mtss_zoo.whole_files import whole_file
 
 FORMAT = 1
 
@@ -117,9 +118,7 @@ class EmbeddingCache:
             raise DataError(f"a view has {row} pictures, but {len(out)} are expected.")
 
     def _mark(self, views_done: int) -> None:
-        part = self.note.with_suffix(".part")
-        with part.open("w") as file:
+        with whole_file(self.note) as part, part.open("w") as file:
             json.dump({"views_done": views_done, "made_from": self.made_from}, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, self.note)

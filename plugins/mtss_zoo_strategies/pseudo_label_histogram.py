@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from mtss_zoo.interfaces import AttributeSchema
+from mtss_zoo.whole_files import write_rows
 
 COLUMNS = ["epoch", "type", "class", "share", "kept"]
 
@@ -63,12 +63,7 @@ class PseudoLabelHistogram(nn.Module):
 
     def _write(self, epoch: int) -> None:
         earlier = [row for row in read_histogram(self.file) if int(row["epoch"]) < epoch]
-        part = self.file.with_name(f".{self.file.name}.part")
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(earlier + self._rows(epoch))
-        os.replace(part, self.file)
+        write_rows(self.file, COLUMNS, earlier + self._rows(epoch))
 
     def _rows(self, epoch: int) -> list[dict[str, Any]]:
         rows = []

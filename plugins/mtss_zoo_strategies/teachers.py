@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 from mtss_zoo.errors import RecipeError
 from mtss_zoo.interfaces import EmbeddingHead, StageContext
 from mtss_zoo.model import AttributeModel
+from mtss_zoo.weights import digest
 
 
 class Teachers:
@@ -63,13 +63,5 @@ class Teachers:
 
     def fingerprint(self) -> dict[str, str]:
         """Attribute type to the SHA-256 of its teacher's weights."""
-        digests = {model: _digest(model) for model in dict.fromkeys(self.models.values())}
+        digests = {model: digest(model.state_dict()) for model in dict.fromkeys(self.models.values())}
         return {name: digests[model] for name, model in self.models.items()}
-
-
-def _digest(model: AttributeModel) -> str:
-    sha = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        sha.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return sha.hexdigest()

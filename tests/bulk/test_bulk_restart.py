@@ -18,9 +18,10 @@ import pytest
 
 from mtss_zoo.bulk import parts as parts_module
 from mtss_zoo.bulk.finish import bad_list, finish
-from mtss_zoo.bulk.parts import Parts, written
+from mtss_zoo.bulk.parts import Parts
 from mtss_zoo.bulk.run import bulk_predict
 from mtss_zoo.errors import MtssZooError, UsageError
+from mtss_zoo.whole_files import synced_file
 
 SCHEMA = pa.schema([("id", pa.string()), ("error", pa.string()), ("colour", pa.string())])
 ABOUT = {"model": "m", "list of pictures": "l"}
@@ -97,7 +98,7 @@ class TestParts:
         assert [path.name for path in (tmp_path / "p.parquet.parts").iterdir()] == ["notes.txt"]
 
     def test_a_file_that_was_not_finished_is_not_there(self, tmp_path):
-        with pytest.raises(KeyError), written(tmp_path / "f") as file:
+        with pytest.raises(KeyError), synced_file(tmp_path / "f") as file:
             file.write(b"half")
             raise KeyError
         assert list(tmp_path.iterdir()) == []
@@ -138,7 +139,7 @@ def killed(model, shop: Path, out: Path, module, name: str, call: int, before: b
 
 # The run replaces 7 files: what it is about, four parts of 14 pictures, the predictions, the list of bad ones.
 KILLS = [
-    *((parts_module.os, "replace", call, before) for call in range(1, 8) for before in (True, False)),
+    *((os, "replace", call, before) for call in range(1, 8) for before in (True, False)),
     *((parts_module.Path, "unlink", call, before) for call in range(1, 7) for before in (True, False)),
 ]
 
@@ -162,7 +163,7 @@ def test_after_a_kill_at_any_moment_no_picture_is_missing_and_none_twice(
 
 def test_a_kill_costs_no_more_than_a_part(model, shop, tmp_path, monkeypatch):
     out = tmp_path / "p.parquet"
-    assert killed(model, shop, out, parts_module.os, "replace", 4, before=False) == -signal.SIGKILL
+    assert killed(model, shop, out, os, "replace", 4, before=False) == -signal.SIGKILL
     read = []
     monkeypatch.setattr("mtss_zoo.bulk.run.in_batches", lambda items, size: [read.extend(items) or read])
     predict(model, shop, out)
@@ -192,7 +193,7 @@ def test_ctrl_c_keeps_what_is_predicted_and_says_how_to_go_on(model, shop, good,
 
 def test_a_changed_folder_or_setting_is_refused(model, shop, tmp_path):
     out = tmp_path / "p.parquet"
-    killed(model, shop, out, parts_module.os, "replace", 3, before=False)
+    killed(model, shop, out, os, "replace", 3, before=False)
     with pytest.raises(UsageError, match="another list of pictures"):
         predict(model, shop / "women", out)
     with pytest.raises(UsageError, match="another top_k and another choice of embeddings"):

@@ -15,6 +15,7 @@ EXPECTED = {
     # the entry points
     "heavy": "loading_the_plugin_imports_nothing_heavy",
     "raises": "the_plugin_loads",
+    "carrier": "its_trained_models_load",
     # metadata
     "other_default": ARGS,
     "other_names": ARGS,
@@ -81,7 +82,8 @@ EXPECTED = {
 
 @pytest.mark.slow
 def test_each_broken_component_fails_the_test_of_what_it_breaks_and_each_good_one_passes(install, conformance):
-    entries = {"parts": "broken_plugin", "heavy": "broken_plugin.heavy", "raises": "broken_plugin.not_there"}
+    modules = {"parts": "", "heavy": ".heavy", "raises": ".not_there", "carrier": ".carrier"}
+    entries = {name: f"broken_plugin{module}" for name, module in modules.items()}
     install("broken", entries, HERE)
     code, failures = conformance("broken")
     assert code == pytest.ExitCode.TESTS_FAILED

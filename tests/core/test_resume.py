@@ -17,7 +17,7 @@ MOMENTS = [
     ["mtss_zoo.training_module", "TrainingModule.training_step", 6],  # in the midst of the first teacher's epoch 2
     ["mtss_zoo.journal", "Journal._save", 1],  # validated and logged, but no restart point yet
     ["mtss_zoo.journal", "os.replace", 3],  # best weights or a restart point are written, but not in place
-    ["mtss_zoo.checkpoint", "_write", 1],  # the teacher's weights are delivered, and nothing else is
+    ["mtss_zoo.checkpoint", "write_whole", 1],  # the teacher's weights are delivered, and nothing else is
     ["mtss_zoo.stage", "Context.views", 2],  # while the student's cache is filled
     ["mtss_zoo.training_module", "TrainingModule.training_step", 14],  # in the student's second epoch
     ["mtss_zoo.run_log", "RunLog.write", 2],

@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 import mtss_zoo
 from mtss_zoo import study, trial
 from mtss_zoo.errors import MtssZooError, RecipeError, UnknownNameError, UsageError
+from mtss_zoo.locks import locked
 from mtss_zoo.recipe import Recipe
 from mtss_zoo.recipe_source import load_recipe
 from mtss_zoo.tune import tune
@@ -315,7 +316,7 @@ class TestGoingOn:
 
     def test_a_folder_is_searched_by_one_at_a_time(self, search: Search, bench: Bench, tmp_path: Path) -> None:
         search(trials=1)
-        with study.locked(tmp_path / "tune/.lock", fcntl.LOCK_SH), pytest.raises(UsageError, match="in use by another"):
+        with locked(tmp_path / "tune/.lock", fcntl.LOCK_SH), pytest.raises(UsageError, match="in use by another"):
             search(trials=2)
 
     @pytest.mark.parametrize("kept", ["student", "nothing"])

@@ -32,7 +32,7 @@ MOMENTS = [
     ["mtss_zoo.trial", "measured_value", 1, KILL],  # trained to its end, and the study does not know
     ["mtss_zoo.search_processes", "settle", 1, KILL],  # the study knows, and nothing is written
     ["optuna.study", "Study.tell", 1, KILL],  # what was cut short is lined up, and not yet marked as failed
-    ["mtss_zoo.search_processes", "os.replace", 2, KILL],
+    ["mtss_zoo.whole_files", "os.replace", 2, KILL],
 ]
 
 

@@ -23,7 +23,7 @@ from mtss_zoo.errors import MtssZooError, UsageError
 @pytest.fixture
 def serve(monkeypatch, capsys):
     """``serve("--port", 1)`` with everything but the model and the server; gives exit code and standard error."""
-    monkeypatch.setattr("mtss_zoo.cli.serving.load_model", lambda name: name)
+    monkeypatch.setattr("mtss_zoo.cli.serving.open_model", lambda name: name)
     monkeypatch.setattr("mtss_zoo.demo.server.serve", lambda model, **options: print(model, sorted(options.items())))
 
     def run(*arguments: object) -> tuple[int, str, str]:
