@@ -14,8 +14,12 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import v2
 
+from mtss_zoo.corruption import CORRUPTIONS, SEVERITIES, corrupt
 from mtss_zoo.images import Preprocess, scale
 from mtss_zoo.recipe import AugmentSpec
+from mtss_zoo.sampling import derived_seed
+
+_CORRUPTION = 1  # keeps its draws apart from those of the other changes
 
 
 def augment(image: Tensor, spec: AugmentSpec, preprocess: Preprocess, seed: int) -> Tensor:
@@ -42,7 +46,9 @@ def augment(image: Tensor, spec: AugmentSpec, preprocess: Preprocess, seed: int)
             image = F.horizontal_flip(image)
         if spec.color_jitter:
             image = _color_jitter(spec.color_jitter)(image)
-    return _rand_augment(image, spec.randaugment, preprocess, seed) if spec.randaugment else image
+    if spec.randaugment:
+        image = _rand_augment(image, spec.randaugment, preprocess, seed)
+    return _corrupt_some(image, spec.corrupt, seed) if spec.corrupt else image
 
 
 def erase(image: Tensor, spec: AugmentSpec, seed: int) -> Tensor:
@@ -103,6 +109,15 @@ def _rand_augment(image: Tensor, magnitude: int, preprocess: Preprocess, seed: i
     finally:
         random.setstate(python_state)
         np.random.set_state(numpy_state)
+
+
+def _corrupt_some(image: Tensor, share: float, seed: int) -> Tensor:
+    """A share of all pictures with a corruption and a severity, drawn uniformly (MTSS, section 4, Table 7)."""
+    draw = np.random.default_rng(derived_seed(seed, _CORRUPTION))
+    if draw.random() >= share:
+        return image
+    name, severity = draw.choice(CORRUPTIONS), int(draw.choice(SEVERITIES))
+    return corrupt(image, str(name), severity, seed=int(draw.integers(2**32)))
 
 
 @cache

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from mtss_zoo import corruption
 from mtss_zoo.augment import augment, erase, rand_augment_policy
 from mtss_zoo.errors import DataError, ImageError, MtssZooError
 from mtss_zoo.images import Preprocess, crop, decode
@@ -90,6 +91,8 @@ class BatchReader(Dataset["Answer | MtssZooError"]):
         for spec in self.augments.values():
             if spec.randaugment:  # imports timm here, once, instead of in every worker
                 rand_augment_policy(spec.randaugment, preprocess)
+            if spec.corrupt:
+                corruption.prepare()
 
     def __getitem__(self, request: Request) -> Answer | MtssZooError:
         """Faults of the data are returned: raised, they would leave the worker as a traceback."""
