@@ -17,6 +17,8 @@ from mtss_zoo.recipe_source import component_places, load_recipe
 def without_local_paths(recipe: Recipe) -> Recipe:
     """The recipe in which every argument that names a file or folder of this machine has its default again.
 
+    ``data.boxes`` goes whatever it names: boxes belong to one copy of one dataset.
+
     Raises:
         UsageError: such an argument has no default.
     """
@@ -33,6 +35,7 @@ def without_local_paths(recipe: Recipe) -> Recipe:
                     "do without it. Train from a file that is part of a package, or from the Hub."
                 )
             del part["args"][name]
+    data["data"].pop("boxes", None)
     for stage in data["stages"].values():
         source = stage.get("init_from", "")
         if source not in data["stages"] and (_is_path(source) or os.path.exists(source)):
