@@ -17,10 +17,11 @@ NETWORK = {"httpx", "httpx2", "requests"}
 
 def hub_error(name: str, error: Exception) -> CheckpointError:
     """The error to raise for what the Hub's client raised over the repository ``name``."""
-    return CheckpointError(_in_words(name, error))
+    return CheckpointError(in_words(name, error))
 
 
-def _in_words(name: str, error: Exception) -> str:
+def in_words(name: str, error: Exception) -> str:
+    """What the Hub's client raised over the repository ``name``, in one or two sentences with the way out."""
     from huggingface_hub import errors
 
     causes = list(_causes(error))

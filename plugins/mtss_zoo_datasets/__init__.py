@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
 from mtss_zoo import Component, hookimpl
-from mtss_zoo_datasets import example_trees, examples
+from mtss_zoo_datasets import example_folders, example_trees, examples, hub_example
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,56 @@ class DarnArgs:
     name: str = "DARN"
 
 
+@dataclass(frozen=True)
+class HuggingFaceArgs:
+    """`huggingface`: a dataset repository of the Hub; see `mtss_zoo_datasets.huggingface.HuggingFace`."""
+
+    root: str | None = None
+    repo: str | None = None
+    revision: str | None = None
+    config: str | None = None
+    image: str = "image"
+    types: dict[str, str] | None = None
+    id: str | None = None
+    splits: dict[str, str] | None = None
+    unlabelled: str | None = None
+    separator: str | None = None
+    val_share: Annotated[float, Ge(0), Lt(1)] = 0.15
+    test_share: Annotated[float, Ge(0), Lt(1)] = 0.1
+    split_seed: Annotated[int, Ge(0)] = 0
+    stream: bool = False
+
+
+@dataclass(frozen=True)
+class ImageFolderArgs:
+    """`imagefolder`: ``<split>/<class>/<picture>``, or ``<class>/<picture>``."""
+
+    root: str | None = None
+    label: str = "category"
+    split_seed: Annotated[int, Ge(0)] = 0
+
+
+@dataclass(frozen=True)
+class WebDatasetArgs:
+    """`webdataset`: tars with pictures and labels; see `mtss_zoo_datasets.webdataset.WebDataset`."""
+
+    root: str | None = None
+    train: str | None = None
+    val: str | None = None
+    test: str | None = None
+    unlabelled: str | None = None
+    schema_file: str = "schema.yaml"
+    label: str = "category"
+    label_file: Literal["cls", "txt"] = "cls"
+
+
+@dataclass(frozen=True)
+class PackedArgs:
+    """`packed`: a folder that ``mtss-zoo data pack`` wrote."""
+
+    root: str | None = None
+
+
 @hookimpl
 def mtss_zoo_components() -> list[Component]:
     """The datasets of this package."""
@@ -123,5 +173,37 @@ def mtss_zoo_components() -> list[Component]:
             "DARN by the lists of ASEN: meta.json, filenames_train.txt, label_train.txt",
             DarnArgs,
             example_trees.darn,
+        ),
+        Component(
+            "dataset",
+            "huggingface",
+            "mtss_zoo_datasets.huggingface:HuggingFace",
+            "a dataset repository of the Hugging Face Hub: Parquet files with pictures and label columns",
+            HuggingFaceArgs,
+            hub_example.huggingface,
+        ),
+        Component(
+            "dataset",
+            "imagefolder",
+            "mtss_zoo_datasets.imagefolder:ImageFolder",
+            "your own pictures: one folder a class, perhaps below one folder a split",
+            ImageFolderArgs,
+            example_folders.imagefolder,
+        ),
+        Component(
+            "dataset",
+            "webdataset",
+            "mtss_zoo_datasets.webdataset:WebDataset",
+            "your own pictures in tar shards, with labels in .json or .cls files beside them",
+            WebDatasetArgs,
+            example_folders.webdataset,
+        ),
+        Component(
+            "dataset",
+            "packed",
+            "mtss_zoo_datasets.packed:Packed",
+            "any dataset after `mtss-zoo data pack`: tars with one index",
+            PackedArgs,
+            example_folders.packed,
         ),
     ]

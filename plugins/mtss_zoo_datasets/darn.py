@@ -11,10 +11,10 @@ from mtss_zoo.interfaces import AttributeSchema
 from mtss_zoo_datasets.asen_lists import SPLITS, Values, label_files, read_meta, read_pictures, read_values
 from mtss_zoo_datasets.labels import Integers, Labels, TypeLabels, folder
 from mtss_zoo_datasets.listed_splits import ListedSplits
-from mtss_zoo_datasets.picture_files import FileSamples, paths_array
+from mtss_zoo_datasets.picture_files import paths_array
 
 
-class Darn:
+class Darn(ListedSplits):
     """Garment photos with single-label types, such as category, button, color, length and pattern.
 
     There is no official download: the lists come with ASEN, the pictures from a list of web addresses of which many
@@ -25,7 +25,7 @@ class Darn:
         root: the folder with ``meta.json`` and ``<name>/``, which holds ``filenames_train.txt``, ``label_train.txt``,
             the same for ``valid`` and ``test`` (or ``query_test.txt`` and ``candidate_test.txt``), and the pictures.
         name: which of the datasets in meta.json; the same lists exist for FashionAI.
-        schema: the types as a checkpoint states them.
+        schema: the types as a checkpoint states them; default is those of meta.json, in its order.
     """
 
     def __init__(self, root: str | None = None, name: str = "DARN", *, schema: AttributeSchema | None = None) -> None:
@@ -34,45 +34,23 @@ class Darn:
         if not place.is_dir():
             raise DataError(f"{place}: no such folder; it holds filenames_train.txt and the pictures.")
         own = read_meta(self.root, name)
-        self._listed = ListedSplits("darn", place, own, schema)
+        super().__init__("darn", place, own, schema)
         for split, spelt in SPLITS.items():
             listed = f"filenames_{spelt}.txt"
             if split == "train" or (place / listed).is_file():
                 paths = paths_array(read_pictures(place / listed))
                 values = [read_values(path, len(paths), own) for path in label_files(place, spelt)]
-                self._add(split, listed, paths, values)
-        self._listed.require_train()
+                self._add_list(split, listed, paths, values)
+        self.require_train()
 
-    @property
-    def schema(self) -> AttributeSchema:
-        """The types of meta.json, in its order, or those that were given."""
-        return self._listed.schema
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """Train, and val and test as far as they have labels and pictures."""
-        return tuple(self._listed.parts)
-
-    def split(self, name: str) -> FileSamples:
-        """The labelled pictures of one split, in the order of their list."""
-        return self._listed.split(name)
-
-    def unlabelled(self) -> FileSamples:
-        """The pictures without any value, of all lists."""
-        return self._listed.unlabelled()
-
-    def check(self) -> list[str]:
-        """What the lists and the folder of pictures lack; some pictures are decoded to see whether they can be."""
-        return self._listed.check()
-
-    def _add(self, split: str, name: str, paths: pa.Array, values: list[Values]) -> None:
+    def _add_list(self, split: str, name: str, paths: pa.Array, values: list[Values]) -> None:
         first = pc.index_in(paths, value_set=paths).to_numpy(zero_copy_only=False).astype(np.int64)
         kept = np.unique(first)
-        labels, notes = _labels(self._listed.own, values, np.searchsorted(kept, first), len(kept))
+        labels, notes = _labels(self.own, values, np.searchsorted(kept, first), len(kept))
         if again := len(first) - len(kept):
             notes.append(f"{again} lines repeat a picture, which counts once.")
-        self._listed.notes += [f"{name}: {note}" for note in notes]
-        self._listed.add(split, name, paths.take(pa.array(kept)), labels)
+        self.notes += [f"{name}: {note}" for note in notes]
+        self.add(split, name, paths.take(pa.array(kept)), labels)
 
 
 def _labels(schema: AttributeSchema, read: list[Values], place: Integers, n: int) -> tuple[Labels, list[str]]:

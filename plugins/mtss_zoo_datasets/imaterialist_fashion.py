@@ -11,13 +11,13 @@ from mtss_zoo.interfaces import AttributeSchema
 from mtss_zoo_datasets.imaterialist_files import LabelMap, SplitFile, read_label_map, read_split
 from mtss_zoo_datasets.labels import Integers, Labels, TypeLabels, folder, shortened
 from mtss_zoo_datasets.listed_splits import ListedSplits
-from mtss_zoo_datasets.picture_files import FileSamples, paths_array
+from mtss_zoo_datasets.picture_files import paths_array
 
 NAMES = {"train": ("train",), "val": ("validation", "val"), "test": ("test",)}
 """What the JSON file of a split, and the folder of its pictures, may be called."""
 
 
-class IMaterialistFashion:
+class IMaterialistFashion(ListedSplits):
     """Pictures of garments with eight multi-label types, such as category, color, gender and material.
 
     The set is a list of web addresses, many of them dead: a picture that was not downloaded is left out, and `check`
@@ -28,14 +28,14 @@ class IMaterialistFashion:
         root: the folder with train.json, validation.json (or val.json) and perhaps test.json, with the label map
             (``*label_map*.csv``), and with the pictures as ``train/<id>.jpg``, ``validation/<id>.jpg`` and so on,
             here or in ``images``.
-        schema: the types as a checkpoint states them.
+        schema: the types as a checkpoint states them; default is the eight of the label map, in its order of tasks.
     """
 
     def __init__(self, root: str | None = None, *, schema: AttributeSchema | None = None) -> None:
         self.root = folder(root, "imaterialist_fashion", "train.json, validation.json and the label map")
         label_map = read_label_map(_label_map(self.root))
         own = AttributeSchema(label_map.types)
-        self._listed = ListedSplits("imaterialist_fashion", self.root, own, schema)
+        super().__init__("imaterialist_fashion", self.root, own, schema)
         for split, names in NAMES.items():
             path = next((p for name in names if (p := self.root / f"{name}.json").is_file()), None)
             if path is None:
@@ -45,32 +45,10 @@ class IMaterialistFashion:
             read = read_split(path)
             keys, place, said = _pictures(read)
             labels, strange = _labels(label_map, read, place, len(keys))
-            self._listed.notes += [f"{path.name}: {sentence}" for sentence in said + strange]
+            self.notes += [f"{path.name}: {sentence}" for sentence in said + strange]
             below = _picture_folder(self.root, names)
-            self._listed.add(split, path.name, paths_array([b"%s/%d.jpg" % (below, key) for key in keys]), labels)
-        self._listed.require_train()
-
-    @property
-    def schema(self) -> AttributeSchema:
-        """Eight types, in the order of the label map's tasks, or those that were given."""
-        return self._listed.schema
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """Train, and val and test as far as they have labels and pictures."""
-        return tuple(self._listed.parts)
-
-    def split(self, name: str) -> FileSamples:
-        """The labelled pictures of one split, in the order of its JSON file."""
-        return self._listed.split(name)
-
-    def unlabelled(self) -> FileSamples:
-        """The pictures without any label, of all JSON files."""
-        return self._listed.unlabelled()
-
-    def check(self) -> list[str]:
-        """What the JSON files and folders of pictures lack; some pictures are decoded to see whether they can be."""
-        return self._listed.check()
+            self.add(split, path.name, paths_array([b"%s/%d.jpg" % (below, key) for key in keys]), labels)
+        self.require_train()
 
 
 def _label_map(root: Path) -> Path:

@@ -15,9 +15,10 @@ from mtss_zoo_datasets.picture_files import FileSamples, locate, named, paths_ar
 
 
 class ListedSplits:
-    """Takes in one list after the other: labelled pictures make a split, those without a label join the pool.
+    """A dataset that takes in one list after the other when it is made.
 
-    A picture that is not on disk is left out and counted.
+    Labelled pictures make a split, those without a label join the pool. A picture that is not on disk is left out
+    and counted.
 
     Args:
         dataset: what messages call it.
@@ -60,9 +61,14 @@ class ListedSplits:
             said = " ".join(self.notes)
             raise DataError(f"{self.folder}: no picture of train is here with a label. {said}".rstrip())
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Train, and val and test as far as they have labels and pictures."""
+        return tuple(self.parts)
+
     def split(self, name: str) -> FileSamples:
         """The labelled pictures of one split, in the order of its list."""
-        return self.parts[known_split(name, tuple(self.parts))]
+        return self.parts[known_split(name, self.splits)]
 
     def unlabelled(self) -> FileSamples:
         """The pictures without any label, of all lists."""
@@ -70,5 +76,5 @@ class ListedSplits:
         return FileSamples(self.folder, ids, files, Labels.unknown(self.schema, len(ids)))
 
     def check(self) -> list[str]:
-        """What was missing, and pictures that cannot be decoded among some that are tried."""
+        """What the lists and the folders of pictures lack; some pictures are decoded to see whether they can be."""
         return self.notes + unreadable(self.folder, pa.concat_arrays(self._files))

@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mtss_zoo.errors import UnknownNameError
-from mtss_zoo.interfaces import AttributeSchema, AttributeType, Sample
-from mtss_zoo_datasets.labels import Integers, Labels, folder, in_range, known_split, shortened
+from mtss_zoo.interfaces import AttributeSchema, Sample
+from mtss_zoo_datasets.frozen_classes import freeze
+from mtss_zoo_datasets.labels import Labels, folder, known_split, shortened
 from mtss_zoo_datasets.manifest_answers import rules_compared, with_answers
 from mtss_zoo_datasets.manifest_columns import read_boxes, read_groups, read_images_and_ids, read_metadata
 from mtss_zoo_datasets.manifest_labels import NamedLabels, label_columns, read_labels
 from mtss_zoo_datasets.manifest_splits import (
     POOL,
-    Placement,
     comparable_paths,
     given_splits,
     keep_answered,
@@ -27,11 +27,11 @@ from mtss_zoo_datasets.manifest_splits import (
     without_leaks,
 )
 from mtss_zoo_datasets.manifest_table import ManifestTable
-from mtss_zoo_datasets.schema_file import DeclaredType, declared, read_schema_file
+from mtss_zoo_datasets.row_samples import Classes, RowSamples
+from mtss_zoo_datasets.schema_file import declared, read_schema_file
 from mtss_zoo_datasets.splitting import SPLITS, TRAIN
 
-Classes = dict[str, tuple[int, ...]]
-"""Attribute type to class indices."""
+NOT_LISTED = "is not among the classes of the schema file."
 
 
 class Manifest:
@@ -87,7 +87,13 @@ class Manifest:
         paths = comparable_paths(self._images, self.image_root)
         self._placement = without_leaks(codes, self._ids, paths, table)
         refuse_no_training(self._placement, table)
-        self.schema, self._labels, notes = _classes(table, types, named, self._placement, closed=schema is None)
+        self.schema, self._labels, notes = freeze(
+            types,
+            named,
+            self._placement.rows(TRAIN),
+            lambda name: table.fail_file(f"no row of train has a label of {name}, so its classes are not known"),
+            None if schema else lambda row, name, label: table.fail(row, name, f"{label!r} {NOT_LISTED}"),
+        )
         crowd = {
             t.name: said for t in self.schema if (said := named[t.name].answers_in(t.classes, t.other)) is not None
         }
@@ -105,15 +111,15 @@ class Manifest:
         """Train, val and test, as far as they have rows."""
         return tuple(name for code, name in enumerate(SPLITS) if len(self._placement.rows(code)))
 
-    def split(self, name: str) -> ManifestSamples:
+    def split(self, name: str) -> RowSamples:
         """The pictures of one split with their labels, in the manifest's order."""
         rows = self._placement.rows(SPLITS.index(known_split(name, self.splits)))
-        return ManifestSamples(self, rows, self._labels.take(rows), self._answers.take(rows))
+        return RowSamples(self, rows, self._labels.take(rows), self._answers.take(rows))
 
-    def unlabelled(self) -> ManifestSamples:
+    def unlabelled(self) -> RowSamples:
         """Pictures marked so or without any label, none of which is in val or test."""
         rows = self._placement.rows(POOL)
-        return ManifestSamples(self, rows, Labels.unknown(self.schema, len(rows)), Labels({}))
+        return RowSamples(self, rows, Labels.unknown(self.schema, len(rows)), Labels({}))
 
     def check(self) -> list[str]:
         """Missing pictures, leaks, and labels that could not be used."""
@@ -139,57 +145,7 @@ class Manifest:
         return Sample(self._ids[row].as_py(), image, labels, metadata, bbox, answers)
 
 
-class ManifestSamples:
-    """Some rows of a manifest, made into samples on access."""
-
-    def __init__(self, manifest: Manifest, rows: Integers, labels: Labels, answers: Labels) -> None:
-        self._manifest, self._rows, self._labels, self._answers = manifest, rows, labels, answers
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, row: int) -> Sample:
-        row = in_range(row, len(self))
-        return self._manifest.sample(int(self._rows[row]), self._labels.at(row), self._answers.at(row))
-
-    def label_pairs(self, type_name: str) -> tuple[Integers, Integers]:
-        """All labels of one type as ``(rows, classes)``."""
-        return self._labels.pairs(type_name)
-
-
 def _balanced_by(named: dict[str, NamedLabels], balance: str | None) -> npt.NDArray[np.int32]:
     if balance is not None and balance not in named:
         raise UnknownNameError(f"no attribute type {balance!r} to balance by; there are {', '.join(named)}.")
     return named[balance or next(iter(named))].labels.first()
-
-
-def _classes(
-    table: ManifestTable, types: list[DeclaredType], named: dict[str, NamedLabels], placement: Placement, closed: bool
-) -> tuple[AttributeSchema, Labels, list[str]]:
-    """The schema, the labels under it, and notes on labels that it lacks.
-
-    ``closed``: a class that the manifest's own schema file does not list is an error.
-    """
-    chosen, labels, notes = [], {}, []
-    for t in types:
-        classes = t.classes or named[t.name].classes_in(placement.rows(TRAIN))
-        if not classes:
-            raise table.fail_file(f"no row of train has a label of {t.name}, so its classes are not known")
-        if t.other is not None and t.other not in classes:
-            classes = (*classes, t.other)
-        chosen.append(AttributeType(t.name, t.kind, classes, t.other))
-        labels[t.name], dropped = named[t.name].as_classes(classes, t.other)
-        if dropped and closed and t.classes:
-            raise _unlisted(table, t, named[t.name], next(iter(dropped)))
-        if dropped:
-            count = sum(dropped.values())
-            notes.append(
-                f"{t.name}: {count} labels are of classes that the schema lacks, unknown: {shortened(dropped)}."
-            )
-    return AttributeSchema(tuple(chosen)), Labels(labels), notes
-
-
-def _unlisted(table: ManifestTable, declared_type: DeclaredType, named: NamedLabels, name: str) -> Exception:
-    rows, codes = named.labels.pairs()
-    row = int(rows[np.flatnonzero(codes == named.names.index(name))[0]])
-    return table.fail(row, declared_type.name, f"{name!r} is not among the classes of the schema file.")

@@ -52,8 +52,8 @@ def _group_column(table: ManifestTable) -> str | None:
 
 
 def read_metadata(table: ManifestTable, labels: set[str]) -> dict[str, pa.Array]:
-    """The columns that mean nothing to the zoo, as text; ``labels`` are the columns that do."""
-    taken = {"image", "id", "split", "bbox", *CORNERS, _group_column(table), *labels}
+    """The other columns, and the group, as text; ``labels`` are the columns of labels."""
+    taken = {"image", "id", "split", "bbox", *CORNERS, *labels}
     return {name: table.text(name) for name in table.columns if name not in taken}
 
 

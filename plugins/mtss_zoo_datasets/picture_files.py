@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mtss_zoo.errors import ImageError
-from mtss_zoo.interfaces import Sample
+from mtss_zoo.interfaces import ImageSource, Sample
 from mtss_zoo.pil_images import decode
 from mtss_zoo_datasets.labels import Integers, Labels, in_range, shortened
 
@@ -51,16 +52,29 @@ def text(path: bytes) -> str:
 
 
 def unreadable(folder: Path, files: pa.Array) -> list[str]:
-    """A sentence if some of `TRIED` pictures, evenly spread over all, cannot be decoded."""
-    rows = np.unique(np.linspace(0, len(files) - 1, min(TRIED, len(files))).astype(np.int64))
+    """`tried` for pictures in files."""
+
+    def picture(row: int) -> tuple[Path, str]:
+        path = files[row].as_py()
+        return folder / os.fsdecode(path), text(path)
+
+    return tried(len(files), picture)
+
+
+def tried(rows: int, picture: Callable[[int], tuple[ImageSource, str]]) -> list[str]:
+    """A sentence if some of `TRIED` pictures, evenly spread over all, cannot be decoded.
+
+    Args:
+        picture: gives the picture of a row, and its name.
+    """
+    chosen = np.unique(np.linspace(0, rows - 1, min(TRIED, rows)).astype(np.int64)).tolist()
     faults = []
-    for row in rows:
-        path = folder / os.fsdecode(files[row].as_py())
+    for row in chosen:
         try:
-            decode(path, text(files[row].as_py()))
+            decode(*picture(row))
         except ImageError as error:
             faults.append(str(error))
-    return [f"{len(faults)} of {len(rows)} pictures that were tried cannot be used: {faults[0]}"] if faults else []
+    return [f"{len(faults)} of {len(chosen)} pictures that were tried cannot be used: {faults[0]}"] if faults else []
 
 
 class FileSamples:

@@ -16,10 +16,11 @@ MOST_TESTED = 0.5
 Codes = npt.NDArray[np.integer]
 
 
-def split_by_hash(key: str) -> str:
-    """Train, val or test with probability 75, 15, 10 %, decided by the key alone."""
-    place = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") / 2**64
-    return "train" if place < 1 - VAL_SHARE - TEST_SHARE else "val" if place < 1 - TEST_SHARE else "test"
+def split_by_hash(key: str, val: float = VAL_SHARE, test: float = TEST_SHARE, seed: int = 0) -> str:
+    """Train, val or test with these probabilities, decided by the key and the seed alone."""
+    digest = blake2b(key.encode(), digest_size=8, salt=seed.to_bytes(16, "little")).digest()
+    place = int.from_bytes(digest, "big") / 2**64
+    return "train" if place < 1 - val - test else "val" if place < 1 - test else "test"
 
 
 def split_balanced(classes: Codes, groups: Codes, seed: int) -> npt.NDArray[np.int8]:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mtss_zoo_datasets import example_trees, json_items
+from mtss_zoo_datasets import example_trees
 from mtss_zoo_datasets.imaterialist_fashion import IMaterialistFashion
 from mtss_zoo_datasets.imaterialist_files import read_label_map, read_split
 
+from mtss_zoo import json_items
 from mtss_zoo.errors import DataError, UsageError
 from mtss_zoo.interfaces import AttributeSchema, AttributeType, Dataset, Sample, Samples
 

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from mtss_zoo_datasets.manifest import Manifest, ManifestSamples
+from mtss_zoo_datasets.manifest import Manifest
+from mtss_zoo_datasets.row_samples import RowSamples
 
 from mtss_zoo.errors import DataError, UnknownNameError, UsageError
 from mtss_zoo.interfaces import AttributeSchema, AttributeType, Dataset
@@ -46,11 +47,11 @@ def text(folder: Path, lines: str, schema: str = TYPES, **args: Any) -> Manifest
     return Manifest(str(folder), **args)
 
 
-def ids(samples: ManifestSamples) -> list[str]:
+def ids(samples: RowSamples) -> list[str]:
     return [samples[row].id for row in range(len(samples))]
 
 
-def labels(samples: ManifestSamples) -> list[dict[str, tuple[int, ...]]]:
+def labels(samples: RowSamples) -> list[dict[str, tuple[int, ...]]]:
     return [dict(samples[row].labels) for row in range(len(samples))]
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mtss_zoo_datasets.agreement import agree, favourites
-from mtss_zoo_datasets.manifest import Manifest, ManifestSamples
+from mtss_zoo_datasets.manifest import Manifest
+from mtss_zoo_datasets.row_samples import RowSamples
 from typer.testing import CliRunner
 
 from mtss_zoo.cli import app
@@ -36,7 +37,7 @@ def vests(folder: Path, rows: str = ROWS, header: str = "image,split,answers", *
     return Manifest(str(folder), **args)
 
 
-def by_id(samples: ManifestSamples) -> dict[str, Sample]:
+def by_id(samples: RowSamples) -> dict[str, Sample]:
     return {samples[row].id: samples[row] for row in range(len(samples))}
 
 

@@ -21,7 +21,17 @@ from hub_server import Hub
 # Every process is a fork of one that has torch, but not the Hub's client: that reads the environment on its import.
 # torch imports the compiler, for seconds, when a tensor on the meta device is first filled.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["mtss_zoo.publish", "mtss_zoo.cli", "torch._dynamo", "fsspec", "httpx2", "tqdm.auto"])
+PROCESSES.set_forkserver_preload(
+    [
+        "mtss_zoo.publish",
+        "mtss_zoo.cli",
+        "mtss_zoo_datasets.huggingface",
+        "torch._dynamo",
+        "fsspec",
+        "httpx2",
+        "tqdm.auto",
+    ]
+)
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "0",
     "HF_HUB_DISABLE_XET": "1",

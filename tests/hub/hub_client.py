@@ -83,6 +83,54 @@ def pull(name: str, out: str | None = None, **client: Any) -> str:
     return str(pull(name, out, **client))
 
 
+def read_dataset(**args: Any) -> dict[str, Any]:
+    """What the dataset `huggingface` makes of a repository: labels and pictures by id, and what it says."""
+    from mtss_zoo_datasets.huggingface import HuggingFace
+
+    dataset = HuggingFace(**args)
+    parts = {name: dataset.split(name) for name in dataset.splits} | {"unlabelled": dataset.unlabelled()}
+    samples = {name: [part[row] for row in range(len(part))] for name, part in parts.items()}
+    return {
+        "pictures": {name: {s.id: (dict(s.labels), s.image) for s in part} for name, part in samples.items()},
+        "remarks": dataset.remarks(),
+        "problems": dataset.check(),
+    }
+
+
+def read_labels(**args: Any) -> dict[str, int]:
+    """The sizes of its splits; no picture is looked at."""
+    from mtss_zoo_datasets.huggingface import HuggingFace
+
+    dataset = HuggingFace(**args)
+    return {name: len(dataset.split(name)) for name in dataset.splits}
+
+
+def read_rows(rows: list[int], **args: Any) -> list[bytes]:
+    """The pictures of some rows of train."""
+    from mtss_zoo_datasets.huggingface import HuggingFace
+
+    train = HuggingFace(**args).split("train")
+    return [train[row].image for row in rows]
+
+
+def read_with_workers(workers: int, **args: Any) -> list[bytes]:
+    """The pictures of train, by as many worker processes, after this one has read one itself."""
+    from mtss_zoo_datasets.huggingface import HuggingFace
+
+    from mtss_zoo.workers import read_ahead
+
+    train = HuggingFace(**args).split("train")
+    assert train[0].image
+    return [sample.image for sample in read_ahead(train, range(len(train)), workers, pin_memory=False)]
+
+
+def download_dataset(repo: str, **options: Any) -> str:
+    """What `hf download --repo-type dataset` does."""
+    from huggingface_hub import snapshot_download
+
+    return snapshot_download(repo, repo_type="dataset", **options)
+
+
 def command(*arguments: str) -> tuple[int, str, str]:
     """``mtss-zoo`` with these arguments: exit code, standard output, standard error."""
     from mtss_zoo.cli import main

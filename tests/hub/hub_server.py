@@ -2,7 +2,7 @@
 
 Small files are kept under their checksum in git, large ones (``*.safetensors``) under their sha256, on a second port,
 as the real Hub keeps them on another host. What is announced is never computed from what is stored, so a test can
-change the store behind the Hub's back.
+change the store behind the Hub's back. Names of dataset repositories begin with ``datasets/``.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
 
-LARGE = re.compile(r".*\.(safetensors|jpg|onnx)")
+LARGE = re.compile(r".*\.(safetensors|jpg|onnx|parquet)")
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Hub:
     """The state of a Hub, its two servers, and the faults that a test asks for.
 
     ``drop_uploads``, ``drop_downloads``: how many transfers of large files break off half way.
+    ``sent``: bytes of large files that were asked for.
     """
 
     def __init__(self) -> None:
@@ -69,7 +70,7 @@ class Hub:
         self.repos: dict[str, Repo] = {}
         self.store: dict[str, bytes] = {}
         self.requests: list[str] = []
-        self.drop_uploads = self.drop_downloads = 0
+        self.drop_uploads = self.drop_downloads = self.sent = 0
         self.servers = [ThreadingHTTPServer(("127.0.0.1", 0), _handler(self, routes)) for routes in (HUB, STORAGE)]
         self.url, self.storage_url = (f"http://127.0.0.1:{server.server_port}" for server in self.servers)
 
@@ -87,11 +88,11 @@ class Hub:
         found = self.repos[repo]
         return found.commits[found.resolve(revision)][name]
 
-    def put(self, repo: str, files: dict[str, bytes]) -> str:
+    def put(self, repo: str, files: dict[str, bytes], branch: str = "main") -> str:
         """Commits files as another program than ours would."""
-        stored = self.repos.setdefault(repo, Repo(repo.split("/")[0]))
+        stored = self.repos.setdefault(repo, Repo(repo.split("/")[-2]))
         entries = {name: self.keep(content, bool(LARGE.fullmatch(name))) for name, content in files.items()}
-        return stored.commit("main", {**stored.commits.get(stored.refs.get("main", ""), {}), **entries})
+        return stored.commit(branch, {**stored.commits.get(stored.refs.get(branch, ""), {}), **entries})
 
     def keep(self, content: bytes, large: bool) -> Entry:
         plain = hashlib.sha256(content) if large else hashlib.sha1(b"blob %d\0" % len(content) + content)
@@ -111,7 +112,8 @@ class Request:
 
     def __init__(self, hub: Hub, handler: BaseHTTPRequestHandler) -> None:
         self.hub, self.method, self.headers = hub, handler.command, handler.headers
-        self.path = urlsplit(handler.path).path
+        address = urlsplit(handler.path)
+        self.path, self.query = address.path, parse_qs(address.query)
         self.file, self.left = handler.rfile, int(handler.headers.get("Content-Length", 0))
 
     def body(self) -> bytes:
@@ -194,10 +196,19 @@ def info(request: Request, name: str, revision: str = "main") -> Answer:
     return as_json({"id": name, "sha": commit, "private": repo.private, "gated": repo.gated, "siblings": siblings})
 
 
-def tree(request: Request, name: str, revision: str) -> Answer:
+def tree(request: Request, name: str, revision: str, folder: str | None = None) -> Answer:
     _, files = request.at(name, revision)
+    prefix = f"{unquote(folder)}/" if folder else ""
+    deep = request.query.get("recursive", ["false"])[0].lower() == "true"
     listing: list[dict[str, Any]] = []
     for path, entry in files.items():
+        first, _, below = path.removeprefix(prefix).partition("/")
+        if not path.startswith(prefix):
+            continue
+        if below and not deep:
+            child = {"type": "directory", "path": prefix + first, "size": 0, "oid": "0" * 40}
+            listing += [child] if child not in listing else []
+            continue
         listing.append({"type": "file", "path": path, "size": entry.size, "oid": entry.oid[:40]})
         if entry.large:
             listing[-1]["lfs"] = {"oid": entry.oid, "size": entry.size, "pointerSize": 130}
@@ -282,13 +293,17 @@ def upload(request: Request, oid: str) -> Answer:
 
 def download(request: Request, oid: str) -> Answer:
     content = request.hub.store[oid]
-    first = int((re.match(r"bytes=(\d+)-", request.headers.get("Range", "")) or [0, 0])[1])
-    if first:
-        return 206, {"Content-Range": f"bytes {first}-{len(content) - 1}/{len(content)}"}, content[first:]
+    asked = re.match(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))
+    first, last = (int(asked[1]), int(asked[2] or len(content) - 1)) if asked else (0, len(content) - 1)
+    request.hub.sent += last - first + 1
+    if asked:
+        headers = {"Content-Range": f"bytes {first}-{last}/{len(content)}"}
+        return 206, headers, content[first : last + 1]
     return 200, {"ETag": f'"{oid}"'}, content
 
 
 REPO = r"([\w.-]+/[\w.-]+)"
+DATASET = r"(datasets/[\w.-]+/[\w.-]+)"
 HUB = {
     r"POST /api/repos/create": create,
     r"POST /api/validate-yaml": validate_yaml,
@@ -301,6 +316,10 @@ HUB = {
     rf"POST /{REPO}\.git/info/lfs/objects/batch": lfs_batch,
     rf"POST /{REPO}/verify": lfs_verify,
     rf"(?:GET|HEAD) /{REPO}/resolve/([^/]+)/(.+)": resolve,
+    rf"GET /api/{DATASET}": info,
+    rf"GET /api/{DATASET}/revision/([^/]+)": info,
+    rf"GET /api/{DATASET}/tree/([^/]+)(?:/(.+))?": tree,
+    rf"(?:GET|HEAD) /{DATASET}/resolve/([^/]+)/(.+)": resolve,
 }
 STORAGE = {r"PUT /(\w+)": upload, r"(?:GET|HEAD) /(\w+)": download}
 
