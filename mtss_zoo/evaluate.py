@@ -59,6 +59,8 @@ def split_samples(
 ) -> Samples:
     """A split of the recipe's dataset, or of ``dataset``, to measure on: all that is not held out from it."""
     whole = recipe.data.rooted(data_root).model_copy(update={"label_share": 1.0})
+    if dataset is not None:  # whose pictures may have the same ids
+        whole = whole.model_copy(update={"boxes": None})
     dataset = dataset or build_dataset(whole, recipe.attribute_schema)
     return RecipeDataset(dataset, whole, recipe.seed).split(split)
 
@@ -99,14 +101,21 @@ def score(model: AttributeModel, batches: Iterable[Batch]) -> dict[str, Scored]:
     return {name: Scored(torch.cat(scores[name]), torch.cat(labels[name]), torch.cat(rows)) for name in scores}
 
 
-def compare(student: Mapping[str, Scored], teacher: Mapping[str, Scored], k: int = 1, seed: int = 0) -> dict[str, Any]:
+def compare(
+    student: Mapping[str, Scored],
+    teacher: Mapping[str, Scored],
+    k: int = 1,
+    seed: int = 0,
+    empty: metrics.Empty = "include",
+) -> dict[str, Any]:
     """The student's gain over its teachers in F1@k and recall@k, by type and pooled, with 95 % bootstrap intervals.
 
     Both were scored on the same pictures in the same order. ``relative`` is percent, ``absolute`` percentage points.
+    ``empty`` says whether pictures count that have no label of a type, as in `metrics.image_counts`.
     """
 
     def counts(scored: Scored) -> metrics.ImageCounts:
-        return metrics.image_counts(scored.scores, scored.labels, k)
+        return metrics.image_counts(scored.scores, scored.labels, k, empty)
 
     pairs = {name: (counts(student[name]), counts(teacher[name])) for name in student}
     stacked = [metrics.ImageCounts.stack([p[i] for p in pairs.values()]) for i in (0, 1)]
@@ -138,19 +147,13 @@ def evaluate_run(
     Raises:
         UsageError: the folder is no run, or nothing in it is finished.
     """
-    run = Path(run)
-    if not (run / "recipe.yaml").is_file():
-        raise UsageError(f"{run} is neither a run's folder nor a checkpoint: it has no recipe.yaml.")
-    recipe = load_recipe(run / "recipe.yaml")
+    recipe, models_of = finished_stages(run)
     split = split or recipe.evaluate.split
     samples = split_samples(recipe, split, data_root=data_root)
     scored = {
         stage: {name: s for m in models.values() for name, s in score_samples(m, samples).items()}
-        for stage in recipe.stages
-        if (models := measured_models(run / stage))
+        for stage, models in models_of.items()
     }
-    if not scored:
-        raise UsageError(f"{run} holds no finished stage yet; train it to the end of one first.")
     schema = recipe.attribute_schema
     assert schema is not None, "a run's recipe states its schema"
     values = slice_values(samples, recipe.evaluate.slices if slices is None else slices)
@@ -161,6 +164,22 @@ def evaluate_run(
     if common := [name for name in last if name in before]:
         report["gain"] = compare({n: last[n] for n in common}, {n: before[n] for n in common})
     return report
+
+
+def finished_stages(run: str | Path) -> tuple[Recipe, dict[str, dict[str, AttributeModel]]]:
+    """A run's recipe, and the models of each stage that has any, in order.
+
+    Raises:
+        UsageError: the folder is no run, or nothing in it is finished.
+    """
+    run = Path(run)
+    if not (run / "recipe.yaml").is_file():
+        raise UsageError(f"{run} is neither a run's folder nor a checkpoint: it has no recipe.yaml.")
+    recipe = load_recipe(run / "recipe.yaml")
+    stages = {stage: models for stage in recipe.stages if (models := measured_models(run / stage))}
+    if not stages:
+        raise UsageError(f"{run} holds no finished stage yet; train it to the end of one first.")
+    return recipe, stages
 
 
 def measured_models(folder: Path) -> dict[str, AttributeModel]:

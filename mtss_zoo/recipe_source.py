@@ -125,6 +125,8 @@ def component_places(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Kind]]:
 
     if "dataset" in mapping(data.get("data")):
         yield ("data", "dataset"), "dataset"
+    also = mapping(data.get("data")).get("also_unlabelled")
+    yield from ((("data", "also_unlabelled", i), "dataset") for i in range(len(also) if isinstance(also, list) else 0))
     yield from model(data.get("model"), ("model",))
     for name, stage in mapping(data.get("stages")).items():
         at: KeyPath = ("stages", name)

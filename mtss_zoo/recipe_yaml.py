@@ -59,22 +59,25 @@ class Source:
         return self.merged_with(Source(tree, dict.fromkeys([*new, path], f"override {dotted}")))
 
 
-def read_yaml(path: Path) -> Source:
+def read_yaml(path: Path, what: str = "recipe") -> Source:
     """One file, without its `extends` being followed.
+
+    Args:
+        what: what errors call it.
 
     Raises:
         RecipeError: the file is missing, too large, or not plain YAML; with file and line.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise RecipeError(f"{path} is larger than {MAX_BYTES // 1_000_000} MB, which no recipe is.")
+            raise RecipeError(f"{path} is larger than {MAX_BYTES // 1_000_000} MB, which no {what} is.")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise RecipeError(f"recipe {path} cannot be read: {error.strerror}.") from error
+        raise RecipeError(f"{what} {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise RecipeError(f"recipe {path} is not UTF-8 text.") from error
+        raise RecipeError(f"{what} {path} is not UTF-8 text.") from error
     try:
-        return _parse(text, path.name)
+        return _parse(text, path.name, what)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise RecipeError(f"{path.name}{line}: {error.problem}.") from error
@@ -86,7 +89,7 @@ class _PlainComposer(Composer):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):  # type: ignore[attr-defined]
             mark = self.peek_event().start_mark  # type: ignore[attr-defined]
-            raise yaml.MarkedYAMLError(problem="aliases (*name) are not allowed in a recipe", problem_mark=mark)
+            raise yaml.MarkedYAMLError(problem="aliases (*name) are not allowed", problem_mark=mark)
         node: yaml.Node | None = super().compose_node(parent, index)
         return node
 
@@ -105,14 +108,14 @@ class _FastLoader(_PlainComposer, FastParser, SafeConstructor, Resolver):
         Resolver.__init__(self)
 
 
-def _parse(text: str, file: str) -> Source:
+def _parse(text: str, file: str, what: str) -> Source:
     try:
-        return _loaded(_FastLoader(text), file)
+        return _loaded(_FastLoader(text), file, what)
     except (yaml.YAMLError, RecursionError):  # the other parser names the line where a fault begins
-        return _loaded(_PlainLoader(text), file)
+        return _loaded(_PlainLoader(text), file, what)
 
 
-def _loaded(loader: _FastLoader | _PlainLoader, file: str) -> Source:
+def _loaded(loader: _FastLoader | _PlainLoader, file: str, what: str = "recipe") -> Source:
     try:
         node = loader.get_single_node()
         places: dict[KeyPath, str] = {}
@@ -120,7 +123,7 @@ def _loaded(loader: _FastLoader | _PlainLoader, file: str) -> Source:
     finally:
         loader.dispose()
     if not isinstance(data, dict):
-        raise RecipeError(f"{file}: a recipe is a mapping of keys, not {type(data).__name__}.")
+        raise RecipeError(f"{file}: a {what} is a mapping of keys, not {type(data).__name__}.")
     return Source(data, places)
 
 

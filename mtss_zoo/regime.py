@@ -9,8 +9,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from mtss_zoo.boxes import BoxedSamples, Coverage, recipe_boxes
 from mtss_zoo.errors import UsageError
 from mtss_zoo.interfaces import AttributeSchema, Dataset, Sample, Samples
+from mtss_zoo.joined import JoinedDataset
 from mtss_zoo.leaks import EvaluatedPictures
 from mtss_zoo.recipe import DataSpec
 from mtss_zoo.sampling import ConcatSamples, Pairs, SubsetSamples, derived_seed, holdout_split
@@ -23,7 +25,9 @@ class RecipeDataset:
 
     In this order: ``data.holdout`` is set aside from train; ``data.label_share`` of what stays keeps its labels; the
     rest loses them and joins the unlabelled pictures, on top of ``data.unlabelled_share`` of the dataset's own, or is
-    ignored. An unlabelled picture that a split other than train holds too is left out.
+    ignored. The pictures of ``data.also_unlabelled`` come after them. An unlabelled picture that a split other than
+    train holds too, of this dataset or of a joined one, is left out. A picture without a box of its own has that of
+    ``data.boxes``, if it is listed there.
 
     Args:
         dataset: as its plugin gives it.
@@ -34,6 +38,7 @@ class RecipeDataset:
 
     def __init__(self, dataset: Dataset, data: DataSpec, seed: int = 0, schema: AttributeSchema | None = None) -> None:
         self.dataset, self.data, self.seed = dataset, data, seed
+        self.boxes = recipe_boxes(data)
         self.schema = dataset.schema
         self._types = (schema or dataset.schema).names
 
@@ -52,7 +57,7 @@ class RecipeDataset:
         if name == "train":
             return self._train[0]
         if name != "holdout":
-            return self.dataset.split(name)
+            return self._boxed(self.dataset.split(name))
         if not self.data.holdout:
             raise UsageError("the recipe sets nothing aside as holdout; set data.holdout, such as 0.1.")
         return self._with_holdout[1]
@@ -60,17 +65,31 @@ class RecipeDataset:
     def unlabelled(self) -> Samples:
         """A share of the dataset's unlabelled pictures, then those of train that lost their labels; without leaks."""
         if not self.left_out:
-            return self._pool
-        return SubsetSamples(self._pool, np.delete(np.arange(len(self._pool)), list(self.left_out)))
+            return self.pool
+        return SubsetSamples(self.pool, np.delete(np.arange(len(self.pool)), list(self.left_out)))
 
     def check(self) -> list[str]:
-        """What the dataset itself finds, and what `repeated` finds."""
+        """What the dataset itself finds, what those joined to it find, what `repeated` finds, and boxes of nothing."""
         fates = {"train": "", "unlabelled": " and are left out of every training"}
-        return self.dataset.check() + [
+        joined = [problem for other in self._joined for problem in other.check()]
+        repeated = [
             f"{len(found)} pictures of {part} are also in {' or '.join(self.measured)}{fates[part]}: {_named(found)}."
             for part, found in self.repeated.items()
             if found
         ]
+        boxes = self._boxes_found.problems() if self._boxes_found else []
+        return [*self.dataset.check(), *joined, *repeated, *boxes]
+
+    def remarks(self) -> list[str]:
+        """What the dataset has to say that is no problem, and where the boxes are from."""
+        own: list[str] = getattr(self.dataset, "remarks", list)()
+        return [*own, self._boxes_found.remark()] if self._boxes_found else own
+
+    @property
+    def everything(self) -> list[Samples]:
+        """All pictures that may be trained or measured on, before any share is taken, and without ``data.boxes``."""
+        own = [self.dataset.split(name) for name in self.dataset.splits]
+        return [*own, self.dataset.unlabelled(), *(part for joined in self._joined for part in joined.pictures)]
 
     @cached_property
     def repeated(self) -> dict[str, dict[str, str]]:
@@ -79,26 +98,48 @@ class RecipeDataset:
         Those of train stay, as a label says that somebody wants them there.
         """
         train = self.split("train")
-        parts = (("train", train, self._measured_pictures.among(train)), ("unlabelled", self._pool, self.left_out))
+        parts = (("train", train, self._measured_pictures.among(train)), ("unlabelled", self.pool, self.left_out))
         return {part: {samples[row].id: twin for row, twin in found.items()} for part, samples, found in parts}
 
     @cached_property
     def left_out(self) -> dict[int, str]:
         """The unlabelled pictures that are measured on: their rows before, and the ids that they have there."""
-        return self._measured_pictures.among(self._pool)
+        found: dict[int, str] = {}
+        start = 0
+        for part in self.pool.parts:  # one by one, as only some of them may be files
+            found |= {start + row: twin for row, twin in self._measured_pictures.among(part).items()}
+            start += len(part)
+        return found
+
+    @cached_property
+    def _boxes_found(self) -> Coverage | None:
+        return Coverage(self.boxes, self.everything) if self.boxes is not None else None
+
+    def _boxed(self, samples: Samples) -> Samples:
+        return BoxedSamples(samples, self.boxes) if self.boxes is not None else samples
 
     @cached_property
     def _measured_pictures(self) -> EvaluatedPictures:
-        return EvaluatedPictures([self.split(name) for name in self.measured])
+        own = [self.split(name) for name in self.measured]
+        return EvaluatedPictures(own + [samples for joined in self._joined for samples in joined.measured])
+
+    @cached_property
+    def _joined(self) -> list[JoinedDataset]:
+        if self.data.dataset in self.data.also_unlabelled:
+            raise UsageError(
+                f"data.also_unlabelled names {self.data.dataset.name} with the arguments of data.dataset, whose "
+                "unlabelled pictures are there already. Leave it out."
+            )
+        return [JoinedDataset(part, i) for i, part in enumerate(self.data.also_unlabelled)]
 
     @cached_property
     def _with_holdout(self) -> tuple[Samples, Samples]:
-        return holdout_split(self.dataset.split("train"), self.data.holdout, self.seed)
+        return holdout_split(self._boxed(self.dataset.split("train")), self.data.holdout, self.seed)
 
     @cached_property
     def _train(self) -> tuple[Samples, Samples]:
         """What keeps its labels, and what loses them."""
-        samples = self._with_holdout[0] if self.data.holdout else self.dataset.split("train")
+        samples = self._with_holdout[0] if self.data.holdout else self._boxed(self.dataset.split("train"))
         if self.data.label_share == 1:
             return samples, SubsetSamples(samples, [])
         pairs = [samples.label_pairs(name) for name in self._types]
@@ -106,14 +147,20 @@ class RecipeDataset:
         return SubsetSamples(samples, np.flatnonzero(kept)), SubsetSamples(samples, np.flatnonzero(~kept))
 
     @cached_property
-    def _pool(self) -> Samples:
-        pool: Samples = self.dataset.unlabelled()
+    def pool(self) -> ConcatSamples:
+        """All unlabelled pictures, with those that are measured on too."""
+        joined = (self._boxed(part) for joined in self._joined for part in joined.pictures)
+        return ConcatSamples([*self._own_pool, *joined])
+
+    @cached_property
+    def _own_pool(self) -> list[Samples]:
+        pool = self._boxed(self.dataset.unlabelled())
         if self.data.unlabelled_share < 1 and len(pool):
             order = np.random.default_rng(derived_seed(self.seed, _POOL)).permutation(len(pool))
             pool = SubsetSamples(pool, np.sort(order[: max(1, round(self.data.unlabelled_share * len(pool)))]))
         if self.data.dropped == "ignore" or not len(self._train[1]):
-            return pool
-        return ConcatSamples((pool, WithoutLabels(self._train[1])))
+            return [pool]
+        return [pool, WithoutLabels(self._train[1])]
 
 
 class WithoutLabels:

@@ -7,9 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from mtss_zoo.cli import boxing, fetching, packing, trusting
 from mtss_zoo.cli.output import Json, print_json, print_table
+from mtss_zoo.named_data import open_named
 
 app = typer.Typer(help="Look at a dataset.", no_args_is_help=True)
+app.command("boxes")(boxing.boxes)
+app.command("fetch-urls")(fetching.fetch_urls)
+app.command("pack")(packing.pack)
+app.command("duplicates")(trusting.duplicates)
+app.command("suspects")(trusting.suspects)
 
 
 @app.callback()
@@ -24,25 +31,13 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Say in plain words what is missing, miscounted, or both trained and measured on; exit code 1 if anything is."""
-    from mtss_zoo.build import build_dataset
-    from mtss_zoo.recipe import DataSpec, Part
-    from mtss_zoo.recipe_source import load_recipe
-    from mtss_zoo.regime import RecipeDataset
-    from mtss_zoo.registry import list_components
-    from mtss_zoo.stage import open_data
-
-    if any(c.name == name for c in list_components("dataset")):
-        spec = DataSpec(dataset=Part(name=name)).rooted(root)
-        dataset = RecipeDataset(build_dataset(spec), spec)
-    else:
-        recipe = load_recipe(name)
-        _, dataset = open_data(recipe.model_copy(update={"data": recipe.data.rooted(root)}))
+    _, dataset = open_named(name, root)
     problems = dataset.check()
     sizes = {split: len(dataset.split(split)) for split in dataset.splits}
     report: dict[str, Any] = {
         "pictures": {**sizes, "unlabelled": len(dataset.unlabelled())},
         "types": {t.name: {"kind": t.kind, "classes": len(t)} for t in dataset.schema},
-        "remarks": getattr(dataset.dataset, "remarks", list)(),
+        "remarks": dataset.remarks(),
         "repeated": dataset.repeated,
         "problems": problems,
     }

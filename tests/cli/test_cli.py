@@ -81,7 +81,7 @@ class TestCatalogue:
 
     def test_a_wrong_kind_is_asked_wrongly(self, zoo):
         code, _, err = zoo("list", "--kind", "optimiser")
-        assert code == 2 and "none of recipe, backbone" in err
+        assert code == 2 and "none of recipe, study, backbone" in err
 
     def test_show_prints_what_loads_again(self, zoo, tmp_path):
         code, out, _ = zoo("show", "mtss_quickstart", "--set", "model.head.args.dim=32")
@@ -92,7 +92,7 @@ class TestCatalogue:
 
     def test_show_of_a_misspelt_name_offers_the_right_one(self, zoo):
         code, out, err = zoo("show", "mtss_quickstrat")
-        assert (code, out) == (2, "") and "Did you mean mtss_quickstart?" in err
+        assert (code, out) == (2, "") and "Did you mean mtss_quickstart" in err
 
     def test_a_bad_recipe_shows_every_fault(self, zoo, tmp_path):
         (tmp_path / "bad.yaml").write_text(TINY.replace("batch_size: 8", "batch_size: 0").replace("dim:", "dimm:"))
