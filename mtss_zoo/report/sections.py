@@ -1,0 +1,70 @@
+"""The sections that are not about one run: a study, and what files of ``evaluate`` hold beyond the papers' tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mtss_zoo.interfaces import Sample
+from mtss_zoo.report.collect import Evaluation, Study
+from mtss_zoo.report.commands import seeds
+from mtss_zoo.report.corrupted_examples import corrupted_examples
+from mtss_zoo.report.document import Block, Row, Section, Table, Value
+from mtss_zoo.report.evaluation_file import Corrupted, Plain
+from mtss_zoo.report.evaluations import corruption_bars, plain_rows
+from mtss_zoo.report.plots.sweeps import sweeps
+from mtss_zoo.report.study_file import Stat
+from mtss_zoo.report.values import short_name
+
+SHOWN = ("f1@1", "recall@3")
+"""What the table of a study shows."""
+
+
+def study_section(study: Study, id: str, numbers: Mapping[Path, int], plots: bool) -> Section:
+    """All cells in one table, and how the numbers change along each axis."""
+    stages = list(dict.fromkeys(stage for cell in study.cells for stage in cell.stats))
+    rows = []
+    for cell in study.cells:
+        found = [cell.stats[stage].all.metrics if stage in cell.stats else {} for stage in stages]
+        cells = tuple(_value(metrics.get(metric, Stat())) for metrics in found for metric in SHOWN)
+        rows.append(Row(cell.run.name, cells, origin=seeds(cell.run), made_by=(numbers[cell.run.folder],)))
+    columns = tuple(f"{stage} {short_name(metric)}" for stage in stages for metric in SHOWN)
+    axes = ", ".join(f"{axis}: {', '.join(map(str, values))}" for axis, values in study.grid.items())
+    reading = "All types pooled, in %. Behind ± is the standard deviation over the seeds, where there are several."
+    block = Block(axes or "no axes", columns, tuple(rows), first="cell")
+    figures = tuple(sweeps(study, f"{id}-sweep")) if plots else ()
+    title = f"Study {study.name}"
+    return Section(
+        id, title, tables=(Table(f"{id}-cells", f"{study.name}: cells", reading, (block,)),), figures=figures
+    )
+
+
+def stages_section(evaluations: list[Evaluation], numbers: Mapping[Path, int]) -> Section | None:
+    """The stages of plain evaluations side by side."""
+    blocks = [plain_rows(e.name, e.data, numbers[e.path]) for e in evaluations if isinstance(e.data, Plain)]
+    if not blocks:
+        return None
+    reading = "F1@1 in % of every stage; the gain is that of the last stage over the one before it, relative."
+    return Section("evaluations", "Evaluations", tables=(Table("stages", "Stages", reading, tuple(blocks)),))
+
+
+def corruptions_section(
+    evaluations: list[Evaluation], example: Callable[[], Sample | None], plots: bool
+) -> Section | None:
+    """Bars for every corruption, and how the picture that ``example`` gives looks in each."""
+    corrupted = [(e.name, e.data) for e in evaluations if isinstance(e.data, Corrupted)]
+    if not corrupted:
+        return None
+    bars = (
+        (corruption_bars(name, data, f"corruptions-{i}") for i, (name, data) in enumerate(corrupted)) if plots else ()
+    )
+    sample = example()
+    shown = corrupted_examples(sample, corrupted[0][1]) if sample else None
+    reading = "One picture in three of the five severities, made in its own size and shown small."
+    tables = (Table("corrupted", "What the corruptions look like", reading, (shown,)),) if shown else ()
+    return Section("corruptions", "Corrupted pictures", tables=tables, figures=tuple(b for b in bars if b))
+
+
+def _value(stat: Stat) -> Value:
+    mean, sd = (None if x is None else 100 * x for x in (stat.mean, stat.sd))
+    return Value(mean, deviation=sd)
