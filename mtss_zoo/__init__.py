@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mtss_zoo.bulk.batch_predictor import BatchPredictor
     from mtss_zoo.bulk.run import bulk_predict
     from mtss_zoo.checkpoint import load, save
+    from mtss_zoo.cross_domain import evaluate_across
     from mtss_zoo.evaluate import evaluate
     from mtss_zoo.explain import explain
     from mtss_zoo.export import export
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from mtss_zoo.publish import push
     from mtss_zoo.recipe_files import list_recipes
     from mtss_zoo.registry import list_components
+    from mtss_zoo.report import report
+    from mtss_zoo.robustness import evaluate_corrupted
     from mtss_zoo.train import train
 
     __version__: str
@@ -40,6 +43,8 @@ __all__ = [
     "build",
     "bulk_predict",
     "evaluate",
+    "evaluate_across",
+    "evaluate_corrupted",
     "explain",
     "export",
     "hookimpl",
@@ -47,6 +52,7 @@ __all__ = [
     "list_recipes",
     "load",
     "push",
+    "report",
     "save",
     "train",
 ]
@@ -63,6 +69,8 @@ _HOME = {
     "build": "build",
     "bulk_predict": "bulk.run",
     "evaluate": "evaluate",
+    "evaluate_across": "cross_domain",
+    "evaluate_corrupted": "robustness",
     "explain": "explain",
     "export": "export",
     "hookimpl": "plugins",
@@ -70,6 +78,7 @@ _HOME = {
     "list_recipes": "recipe_files",
     "load": "checkpoint",
     "push": "publish",
+    "report": "report",
     "save": "checkpoint",
     "train": "train",
 }

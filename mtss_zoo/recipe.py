@@ -7,30 +7,28 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from annotated_types import Ge, Gt, Le, Len, Lt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from mtss_zoo.grid import Grid
 from mtss_zoo.interfaces import AttributeSchema
+from mtss_zoo.stage_spec import AugmentSpec as AugmentSpec
+from mtss_zoo.stage_spec import OptimizerSpec as OptimizerSpec
+from mtss_zoo.stage_spec import Positive
+from mtss_zoo.stage_spec import ScheduleSpec as ScheduleSpec
+from mtss_zoo.stage_spec import Spec as Spec
 from mtss_zoo.tune_spec import TuneSpec
 
 RECIPE_VERSION: Literal[1] = 1
 MAX_CLASSES = 1_000_000
 Pixels = Annotated[int, Ge(1), Le(4096)]
 PACKAGE = r"^[A-Za-z0-9][\w.-]* [\w.+!?-]+$"
-Share = Annotated[float, Ge(0), Le(1)]
-Positive = Annotated[int, Ge(1)]
-
-
-class Spec(BaseModel):
-    """A part of a recipe: unknown keys are faults, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Part(Spec):
     """One component by name, with its arguments."""
 
     name: str
-    args: dict[str, Any] = {}
+    args: dict[str, Any] = Field({})
 
     @model_validator(mode="before")
     @classmethod
@@ -89,6 +87,10 @@ class DataSpec(Spec):
     unlabelled_share: Annotated[float, Gt(0), Le(1)] = Field(
         1.0, description="share of the dataset's unlabelled pictures; dropped ones come on top"
     )
+    also_unlabelled: list[Part] = Field(
+        [], description="other datasets, whose train and unlabelled pictures join the unlabelled ones, without labels"
+    )
+    boxes: str | None = Field(None, description="a file of boxes, for pictures without one of their own")
     workers: Annotated[int, Ge(0)] = 2
     max_bad_images: Annotated[int, Ge(0)] = Field(100, description="unreadable pictures that a run tolerates")
 
@@ -114,43 +116,6 @@ class ModelChange(Spec):
     head: Part | None = None
 
 
-class AugmentSpec(Spec):
-    """Random changes of a training picture, in this order; the default changes nothing."""
-
-    crop_scale: tuple[Share, Share] | None = Field(None, description="area range of a random resized crop")
-    crop_ratio: tuple[float, float] = (0.75, 4 / 3)
-    shift: Annotated[int, Ge(0)] = Field(0, description="random translation by up to this many pixels")
-    flip: Share = 0.0
-    color_jitter: Annotated[float, Ge(0)] = Field(0.0, description="brightness, contrast and saturation")
-    randaugment: Annotated[int, Ge(0), Le(10)] = Field(0, description="magnitude of two operations; 0 is off")
-    erase: Share = Field(0.0, description="probability of random erasing")
-
-
-class OptimizerSpec(Spec):
-    """The optimiser. Defaults are PyTorch's own."""
-
-    name: Literal["sgd", "adamw"] = "sgd"
-    lr: Annotated[float, Gt(0)]
-    momentum: Share = 0.0
-    nesterov: bool = False
-    betas: tuple[Share, Share] = (0.9, 0.999)
-    weight_decay: Annotated[float, Ge(0)] = 0.0
-    layer_decay: Annotated[float, Gt(0), Le(1)] = Field(1.0, description="learning-rate factor from group to group")
-    decay_tokens: bool = Field(False, description="also decay positions and class tokens, as MAE's pretraining does")
-    clip_norm: Annotated[float, Gt(0)] | None = None
-
-
-class ScheduleSpec(Spec):
-    """The learning rate over the stage, set at every step."""
-
-    kind: Literal["constant", "step", "cosine", "one_cycle"] = "constant"
-    warmup_images: Annotated[int, Ge(0)] = Field(0, description="linear from 0 until this many pictures were seen")
-    warmup_epochs: Annotated[float, Ge(0)] = 0.0
-    every: Positive = Field(10, description="step: epochs between two reductions")
-    factor: Annotated[float, Gt(0), Le(1)] = Field(0.5, description="step: what each reduction multiplies by")
-    min_lr: Annotated[float, Ge(0)] = 0.0
-
-
 class StageSpec(Spec):
     """One stage of training: a strategy, its losses, and how long it runs."""
 
@@ -161,7 +126,7 @@ class StageSpec(Spec):
     model: ModelChange = Field(ModelChange(), description="where it differs from the recipe's model")
     init_from: str | None = Field(None, description="an earlier stage, a checkpoint folder, or owner/repo@revision")
     init_parts: Literal["backbone", "all"] = Field("backbone", description="what init_from gives; all: heads too")
-    views: dict[str, AugmentSpec] = {"train": AugmentSpec()}
+    views: dict[str, AugmentSpec] = Field({"train": AugmentSpec()})
     batch_size: Positive = 128
     epochs: Positive | None = None
     steps: Positive | None = None
@@ -177,7 +142,7 @@ class EvaluateSpec(Spec):
 
     split: str = "val"
     select_on: str = "val"
-    k: list[Positive] = [1, 3, 5]
+    k: list[Positive] = Field([1, 3, 5])
     slices: list[str] = Field([], description="metadata columns, such as marketplace: metrics for each of their values")
     batch_size: Positive = 256
 
@@ -216,6 +181,8 @@ class Recipe(Spec):
     evaluate: EvaluateSpec = EvaluateSpec()
     trainer: TrainerSpec = TrainerSpec()
     tune: TuneSpec | None = None
+    grid: Grid | None = Field(None, description="what the cells of a study differ in")
+    shared: str | None = Field(None, description="up to this stage the cells of a study are alike, whatever the grid")
     seed: int = 0
     weights: WeightsSpec | None = None
     license: str | None = Field(None, description="of the trained weights, as the Hub spells it: apache-2.0")
@@ -239,7 +206,8 @@ class Recipe(Spec):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; what it holds loads again."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        plain = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return plain | ({"grid": self.grid} if self.grid else {})  # with the nulls of its variants
 
     def to_yaml(self) -> str:
         """YAML text that loads again as the same recipe."""

@@ -8,6 +8,9 @@ from pathlib import Path
 from mtss_zoo.errors import UnknownNameError
 from mtss_zoo.registry import near_matches
 
+STUDIES = "studies"
+"""The folder of the studies, in that of the recipes."""
+
 
 def recipe_folder() -> Path:
     """Inside the installed package, or beside it in a checkout."""
@@ -17,7 +20,16 @@ def recipe_folder() -> Path:
 
 def list_recipes(pattern: str = "*") -> list[str]:
     """Names of the built-in recipes that fit the wildcard; those starting with ``_`` are bases, not recipes."""
-    names = (path.stem for path in recipe_folder().glob("*.yaml"))
+    return _names(recipe_folder(), pattern)
+
+
+def list_studies(pattern: str = "*") -> list[str]:
+    """Names of the built-in studies, which are recipes with a grid."""
+    return _names(recipe_folder() / STUDIES, pattern)
+
+
+def _names(folder: Path, pattern: str) -> list[str]:
+    names = (path.stem for path in folder.glob("*.yaml"))
     return sorted(n for n in names if fnmatchcase(n, pattern) and not n.startswith("_"))
 
 
@@ -33,9 +45,9 @@ def find_recipe(source: str | Path, beside: Path = Path()) -> Path:
             return path / "recipe.yaml"
         if path.is_file():
             return path
-    built_in = recipe_folder() / f"{text}.yaml"
-    if "/" not in text and built_in.is_file():
-        return built_in
+    for folder in (recipe_folder(), recipe_folder() / STUDIES):
+        if "/" not in text and (built_in := folder / f"{text}.yaml").is_file():
+            return built_in
     if text.endswith((".yaml", ".yml")) or "/" in text:
         raise UnknownNameError(f"no recipe file {text}.")
-    raise UnknownNameError(f"no recipe {text!r}. {near_matches(text, list_recipes())}")
+    raise UnknownNameError(f"no recipe {text!r}. {near_matches(text, list_recipes() + list_studies())}")

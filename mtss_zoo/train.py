@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mtss_zoo.errors import UsageError
 from mtss_zoo.progress import first_process, say
 from mtss_zoo.recipe_source import load_recipe
+from mtss_zoo.whole_files import write_whole
 
 if TYPE_CHECKING:
     from mtss_zoo.journal import OnValidation
@@ -30,6 +30,8 @@ VOLATILE = {
     "trainer.save_every",
 }
 """Keys that may change from one call to the next: they say where and how a run computes, not what."""
+NOT_TRAINED: dict[str, Any] = {"tune": None, "grid": None, "shared": None}
+"""What a recipe says of searches and studies, which a single training leaves out."""
 
 
 def train(
@@ -66,10 +68,14 @@ def train(
     from mtss_zoo.stage import expand, open_data
 
     resolved = load_recipe(recipe, overrides)
-    resolved = resolved.model_copy(update={"data": resolved.data.rooted(data_root), "tune": None})
+    resolved = resolved.model_copy(update={"data": resolved.data.rooted(data_root), **NOT_TRAINED})
     resolved, dataset = open_data(resolved)
     out = Path(out or Path("runs") / resolved.name)
     runs = expand(resolved, out, stage, type_name)
+    if any(view.corrupt for run in runs for view in run.spec.views.values()):
+        from mtss_zoo import corruption
+
+        corruption.prepare(())  # what is not installed is better known now than after the teachers
     claim(out, resolved)
     for run in runs:
         if run.finished:
@@ -90,7 +96,7 @@ def claim(out: Path, recipe: Recipe) -> None:
     """Writes the recipe into a new run folder, or makes sure that the folder is a run of this recipe."""
     path = out / "recipe.yaml"
     if path.is_file():
-        before, now = (dict(_leaves(r.to_dict())) for r in (load_recipe(path), recipe))
+        before, now = (dict(leaves(r.to_dict())) for r in (load_recipe(path), recipe))
         different = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k) and k not in VOLATILE)
         if different:
             shown = ", ".join(f"{k} ({before.get(k)} there, {now.get(k)} now)" for k in different[:3])
@@ -100,14 +106,13 @@ def claim(out: Path, recipe: Recipe) -> None:
     if not first_process():
         return
     out.mkdir(parents=True, exist_ok=True)
-    part = out / ".recipe.yaml.part"
-    part.write_text(recipe.to_yaml(), encoding="utf-8")
-    os.replace(part, path)
+    write_whole(path, recipe.to_yaml())
 
 
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values of nested data."""
     if isinstance(value, dict) and value:
         for name, part in value.items():
-            yield from _leaves(part, f"{key}.{name}" if key else str(name))
+            yield from leaves(part, f"{key}.{name}" if key else str(name))
     else:
         yield key, value

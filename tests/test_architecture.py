@@ -14,17 +14,19 @@ ROOT = Path(__file__).parents[1]
 
 # The core, from the ground up. A module imports from the lines above its own only.
 LAYERS = """
-    errors json_text run_log progress
-    checkpoint_files hub_errors
+    errors file_names whole_files workers
+    grid json_text locks paper_tables run_log progress tars
+    checkpoint_files frost_elastic hub_errors json_items
     schema
-    interfaces pil_images prediction tune_spec
+    interfaces pil_images prediction stage_spec tune_spec
     plugins
     registry
     recipe recipe_files recipe_yaml
-    recipe_source onnx_file
+    aliases recipe_source onnx_file processes
     local_paths
-    heat_maps images leaks onnx_model metrics relevance sampling search_space hub optim
-    augment measures regime significance study
+    corruption heat_maps images leaks near_hashes onnx_model metrics relevance sampling search_space hub optim
+    boxes fingerprints joined
+    augment corrupted_samples duplicates measures regime significance study
     batches
     streams
     model
@@ -32,17 +34,21 @@ LAYERS = """
     build explain
     checkpoint
     export named_model publish
-    bulk
+    bulk fetch
+    detection
+    packing
     stage
-    evaluate training_module
-    journal
+    evaluate named_data training_module
+    cross_domain suspects
+    journal robustness
     fit
     plan
     train
     trial
     search_processes
     tune
-    demo
+    studies
+    demo report
     conformance plugin_template
     cli
 """

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mtss_zoo.cli import catalogue, data, explaining, serving, sharing, training, tuning, use
+from mtss_zoo.cli import catalogue, data, explaining, reporting, serving, sharing, studying, training, tuning, use
 from mtss_zoo.errors import MtssZooError
 
 app = typer.Typer(
@@ -23,9 +23,12 @@ app.command("train")(training.train)
 app.command("evaluate")(training.evaluate)
 app.command("quickstart")(training.quickstart)
 app.command("tune")(tuning.tune)
+app.command("study")(studying.study)
+app.command("reproduce")(studying.reproduce)
 app.command("predict")(use.predict)
 app.command("explain")(explaining.explain)
 app.command("export")(use.export)
+app.command("report")(reporting.report)
 app.command("serve")(serving.serve)
 app.command("push")(sharing.push)
 app.command("pull")(sharing.pull)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from mtss_zoo.cli.output import Json, Overrides, parse_overrides, print_json, print_table
 from mtss_zoo.interfaces import KINDS, Kind
 from mtss_zoo.plugins import plugins
-from mtss_zoo.recipe_files import list_recipes, recipe_folder
+from mtss_zoo.recipe_files import STUDIES, list_recipes, list_studies, recipe_folder
 from mtss_zoo.registry import list_components, provider
 
 plugins_app = typer.Typer(help="Installed plugins, and a start for one of your own.", invoke_without_command=True)
@@ -19,26 +20,27 @@ plugins_app = typer.Typer(help="Installed plugins, and a start for one of your o
 
 def list_all(
     pattern: Annotated[str, typer.Argument(help="Wildcard on the name, such as 'mtss_*'.")] = "*",
-    kind: Annotated[str, typer.Option(help=f"Only one kind: recipe, {', '.join(KINDS)}.")] = "",
+    kind: Annotated[str, typer.Option(help=f"Only one kind: recipe, study, {', '.join(KINDS)}.")] = "",
     as_json: Json = False,
 ) -> None:
-    """List recipes and components."""
-    if kind not in ("", "recipe", *KINDS):
-        raise typer.BadParameter(f"{kind!r} is none of recipe, {', '.join(KINDS)}.", param_hint="--kind")
-    rows = [] if kind not in ("", "recipe") else _recipe_rows(pattern)
-    if kind != "recipe":
+    """List recipes, studies and components."""
+    if kind not in ("", "recipe", "study", *KINDS):
+        raise typer.BadParameter(f"{kind!r} is none of recipe, study, {', '.join(KINDS)}.", param_hint="--kind")
+    rows = [] if kind not in ("", "recipe") else _recipe_rows("recipe", recipe_folder(), list_recipes(pattern))
+    rows += [] if kind not in ("", "study") else _recipe_rows("study", recipe_folder() / STUDIES, list_studies(pattern))
+    if kind not in ("recipe", "study"):
         known: Kind | None = kind or None  # type: ignore[assignment]
         for c in list_components(known, pattern):
             rows.append({"kind": c.kind, "name": c.name, "package": provider(c).distribution, "summary": c.summary})
     print_json(rows) if as_json else print_table(rows)
 
 
-def _recipe_rows(pattern: str) -> list[dict[str, Any]]:
+def _recipe_rows(kind: str, folder: Path, names: Iterable[str]) -> list[dict[str, Any]]:
     rows = []
-    for name in list_recipes(pattern):
-        lines = (recipe_folder() / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    for name in names:
+        lines = (folder / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
         summary = next((line.removeprefix("summary:").strip() for line in lines if line.startswith("summary:")), "")
-        rows.append({"kind": "recipe", "name": name, "package": "mtss-zoo", "summary": summary})
+        rows.append({"kind": kind, "name": name, "package": "mtss-zoo", "summary": summary})
     return rows
 
 

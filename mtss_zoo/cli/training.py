@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mtss_zoo.cli import corrupted, crossing
 from mtss_zoo.cli.measured import print_classes, print_report, print_slices
 from mtss_zoo.cli.output import DataRoot, Json, Overrides, parse_overrides, print_json, print_table
 
@@ -48,9 +49,25 @@ def evaluate(
     slices: Annotated[
         list[str] | None, typer.Option("--slice", help="A metadata column: show each of its values. May be repeated.")
     ] = None,
+    corruptions: corrupted.Corruptions = False,
+    variant: corrupted.Variant = None,
+    names: corrupted.Names = None,
+    max_images: corrupted.MaxImages = None,
+    workers: corrupted.Workers = None,
+    aliases: crossing.Aliases = None,
+    dataset: crossing.Target = None,
     as_json: Json = False,
 ) -> None:
     """Measure every finished stage of a run, or one checkpoint."""
+    if aliases or dataset:
+        others = {"variant": variant, "names": names, "max_images": max_images, "workers": workers}
+        crossing.alone(corruptions=corruptions or None, classes=classes, slice=slices or None, **others)
+        crossing.evaluate_across(folder, aliases, dataset, split, data_root, as_json)
+        return
+    if corruptions:
+        corrupted.evaluate_corruptions(folder, split, data_root, variant, names, max_images, workers, as_json)
+        return
+    corrupted.without_corruptions(variant=variant, names=names, max_images=max_images, workers=workers)
     from mtss_zoo import evaluate as measure_one
     from mtss_zoo.evaluate import evaluate_run
 

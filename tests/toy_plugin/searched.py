@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,14 @@ def signal_at(module: str, name: str, n: int, number: int) -> None:
     setattr(owner, last, replacement)
 
 
-def attempt(moment: list[Any] | None, out: str, **arguments: Any) -> int:
+def attempt(moment: list[Any] | None, out: str, run: Callable[..., Any] = tune, **arguments: Any) -> int:
     """How one attempt ended: 0, 130 after Ctrl-C, or less than zero for a signal."""
     child = os.fork()
     if not child:
         try:
             if moment:
                 signal_at(*moment)
-            tune(RECIPE, out, **arguments)
+            run(out=out, **{"recipe": RECIPE} | arguments)
             os._exit(0)
         except KeyboardInterrupt:
             os._exit(128 + signal.SIGINT)
