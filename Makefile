@@ -14,9 +14,9 @@ help: ## show this list
 quickstart: $(READY) ## train teachers and a student on generated garments, and predict with the result
 	@$(BIN)/mtss-zoo quickstart
 
-starter: $(READY) ## train the small student that comes with the package anew: make starter DATA=folder/of/the/photos
+starter: $(READY) ## train the student that comes with the package anew: make starter DATA=folder/of/the/photos
 	@test -n "$(DATA)" || { echo "Name the folder with images/, styles.csv and splits.csv: make starter DATA=..."; exit 1; }
-	$(BIN)/mtss-zoo train mtss_small_fashion_products --data-root $(DATA) --out runs/starter
+	$(BIN)/mtss-zoo train mtss_student_fashion_products --data-root $(DATA) --out runs/starter
 	$(BIN)/python -m mtss_zoo_starter.pack runs/starter/student
 
 test: lint ## lint, types and all tests, the slow ones too
@@ -35,5 +35,8 @@ format: $(READY) ## mend what ruff can mend
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Install it, or name it: make PYTHON=/path/to/python3"; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test,dev,demo,export,plots,ray,tensorboard,tune]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test,dev,corruptions,demo,export,plots,ray,tensorboard,tune]'
+# The corruptions ask for opencv-python, which needs libGL; where that is missing, the build without windows takes its place.
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || \
+		$(BIN)/python -m pip install -q --force-reinstall --no-deps -c constraints.txt opencv-python-headless
 	@touch $@

@@ -1,6 +1,8 @@
 """Puts a trained student into this package, small enough to travel with it.
 
-python -m mtss_zoo_starter.pack runs/starter/student
+python -m mtss_zoo_starter.pack runs/starter/student [COMMANDS.txt]
+
+The card says how the student was made: by the commands of that file, or else by its recipe as it is.
 """
 
 from __future__ import annotations
@@ -34,16 +36,23 @@ gender are the shop's own words, not facts that a photo shows. Rare classes are 
 ## How it was made
 
 ```sh
-mtss-zoo train {name} --data-root DATA --out runs/starter
-python -m mtss_zoo_starter.pack runs/starter/student
+{commands}
 ```
 
 with seed {seed}; the weights are stored as float16.
 """
+COMMANDS = """
+mtss-zoo train {name} --data-root DATA --out runs/starter
+python -m mtss_zoo_starter.pack runs/starter/student
+"""
 
 
-def pack(source: Path) -> Path:
+def pack(source: Path, commands: str = COMMANDS) -> Path:
     """Writes a checkpoint folder, in half precision and without local paths, into this package; returns where.
+
+    Args:
+        source: the checkpoint folder of a student.
+        commands: those that made it, for the card.
 
     Raises:
         UsageError: it is larger than 25 MB.
@@ -57,9 +66,10 @@ def pack(source: Path) -> Path:
         (folder / WEIGHTS).unlink()
         raise UsageError(f"{source} takes {size / 1e6:.0f} MB in half precision, more than {MOST_BYTES / 1e6:.0f} MB.")
     with (folder / CARD).open("a", encoding="utf-8") as card:
-        card.write(ABOUT.format(name=model.recipe.name, seed=model.recipe.seed))
+        commands = commands.strip().replace("{name}", model.recipe.name)
+        card.write(ABOUT.format(commands=commands, seed=model.recipe.seed))
     return folder
 
 
 if __name__ == "__main__":
-    print(pack(Path(sys.argv[1])))
+    print(pack(Path(sys.argv[1]), *(Path(path).read_text(encoding="utf-8") for path in sys.argv[2:3])))

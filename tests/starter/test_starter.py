@@ -13,7 +13,7 @@ from mtss_zoo import registry
 from mtss_zoo.checkpoint_files import METRICS, WEIGHTS, read_json
 from mtss_zoo.errors import CheckpointError
 
-RECIPE = "mtss_small_fashion_products"
+RECIPE = "mtss_student_fashion_products"
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,9 @@ def test_a_recipe_without_weights_names_one_that_has_them() -> None:
 
 def test_packing_halves_the_numbers_and_keeps_the_predictions(folder: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("mtss_zoo_starter.pack.__file__", str(tmp_path / "pack.py"))
-    packed = pack(folder)
+    packed = pack(folder, "mtss-zoo train {name} --seed 3")
     assert packed == tmp_path / RECIPE
-    images = torch.randn(2, 3, 32, 24)
+    assert f"\nmtss-zoo train {RECIPE} --seed 3\n" in (packed / "README.md").read_text(encoding="utf-8")
+    images = torch.randn(2, 3, 80, 60)
     before, after = (mtss_zoo.load(f)(images) for f in (folder, packed))
     assert all(torch.equal(before[name], after[name]) for name in before)
