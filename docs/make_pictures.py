@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 import mtss_zoo
 from mtss_zoo.build import build_dataset
-from mtss_zoo.explain import explain
-from mtss_zoo.heat_maps import sheet
+from mtss_zoo.explaining.explain import explain
+from mtss_zoo.explaining.heat_maps import sheet
 from mtss_zoo.interfaces import Dataset, Sample
 from mtss_zoo.model import AttributeModel
 from mtss_zoo.recipe import DataSpec, Part

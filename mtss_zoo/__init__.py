@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from mtss_zoo.checkpoint import load, save
     from mtss_zoo.cross_domain import evaluate_across
     from mtss_zoo.evaluate import evaluate
-    from mtss_zoo.explain import explain
-    from mtss_zoo.export import export
+    from mtss_zoo.explaining.explain import explain
+    from mtss_zoo.exporting.export import export
+    from mtss_zoo.exporting.onnx_model import OnnxModel
     from mtss_zoo.interfaces import AttributeSchema, AttributeType, Batch, Component, Draws, Sample
-    from mtss_zoo.onnx_model import OnnxModel
     from mtss_zoo.plugins import hookimpl
     from mtss_zoo.publish import push
     from mtss_zoo.recipe_files import list_recipes
@@ -64,15 +64,15 @@ _HOME = {
     "BatchPredictor": "bulk.batch_predictor",
     "Component": "interfaces",
     "Draws": "interfaces",
-    "OnnxModel": "onnx_model",
+    "OnnxModel": "exporting.onnx_model",
     "Sample": "interfaces",
     "build": "build",
     "bulk_predict": "bulk.run",
     "evaluate": "evaluate",
     "evaluate_across": "cross_domain",
     "evaluate_corrupted": "robustness",
-    "explain": "explain",
-    "export": "export",
+    "explain": "explaining.explain",
+    "export": "exporting.export",
     "hookimpl": "plugins",
     "list_components": "registry",
     "list_recipes": "recipe_files",

@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from mtss_zoo.errors import DataError
-from mtss_zoo.file_names import as_text
+from mtss_zoo.files.file_names import as_text
 from mtss_zoo.interfaces import Sample, Samples
 from mtss_zoo.recipe import DataSpec
 from mtss_zoo.sampling import Pairs

@@ -13,6 +13,7 @@ from mtss_zoo import registry
 from mtss_zoo.build import load_weights
 from mtss_zoo.checkpoint_files import CARD, METRICS, RECIPE, WEIGHTS, check_inside
 from mtss_zoo.errors import CheckpointError, RecipeError
+from mtss_zoo.files.whole_files import write_whole
 from mtss_zoo.hub import fetch_folder
 from mtss_zoo.json_text import to_json
 from mtss_zoo.model import AttributeModel
@@ -20,7 +21,6 @@ from mtss_zoo.model_card import model_card
 from mtss_zoo.recipe import Recipe
 from mtss_zoo.recipe_source import component_places, load_recipe
 from mtss_zoo.weights import check_finite, save_weights
-from mtss_zoo.whole_files import write_whole
 
 MAX_SIZE = 1_000_000
 

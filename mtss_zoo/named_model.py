@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mtss_zoo.exporting.onnx_model import OnnxModel
     from mtss_zoo.model import AttributeModel
-    from mtss_zoo.onnx_model import OnnxModel
 
 
 def open_model(name: str) -> AttributeModel | OnnxModel:
@@ -17,7 +17,7 @@ def open_model(name: str) -> AttributeModel | OnnxModel:
         MtssZooError: as `load_model` and `OnnxModel`.
     """
     if name.endswith(".onnx"):
-        from mtss_zoo.onnx_model import OnnxModel
+        from mtss_zoo.exporting.onnx_model import OnnxModel
 
         return OnnxModel(name)
     return load_model(name)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtss_zoo.whole_files import write_rows
+from mtss_zoo.files.whole_files import write_rows
 
 Row = dict[str, str]
 FIRST = ["step", "epoch"]

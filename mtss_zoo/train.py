@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtss_zoo.errors import UsageError
+from mtss_zoo.files.whole_files import write_whole
 from mtss_zoo.progress import first_process, say
 from mtss_zoo.recipe_source import load_recipe
-from mtss_zoo.whole_files import write_whole
 
 if TYPE_CHECKING:
     from mtss_zoo.journal import OnValidation

@@ -16,8 +16,8 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.overrides import TorchFunctionMode
 
 from mtss_zoo.errors import CheckpointError
+from mtss_zoo.files.whole_files import whole_file
 from mtss_zoo.model import AttributeModel
-from mtss_zoo.whole_files import whole_file
 
 _FILLS = {Tensor.normal_, Tensor.uniform_, Tensor.zero_, Tensor.fill_}
 

@@ -14,39 +14,40 @@ ROOT = Path(__file__).parents[1]
 
 # The core, from the ground up. A module imports from the lines above its own only.
 LAYERS = """
-    errors file_names whole_files workers
-    grid json_text locks paper_tables run_log progress tars
-    checkpoint_files frost_elastic hub_errors json_items
+    errors workers
+    grid json_text paper_tables progress
+    files
+    run_log
+    checkpoint_files frost_elastic hub_errors
     schema
     interfaces pil_images prediction stage_spec tune_spec
     plugins
     registry
     recipe recipe_files recipe_yaml
-    aliases recipe_source onnx_file processes
+    aliases recipe_source processes
     local_paths
-    corruption heat_maps images leaks near_hashes onnx_model metrics relevance sampling search_space hub optim
-    boxes fingerprints joined
-    augment corrupted_samples duplicates measures regime significance study
+    corruption images leaks metrics sampling hub optim
+    boxes joined
+    augment corrupted_samples measures regime significance
     batches
     streams
     model
-    averaging occlusion positions model_card parity weights
-    build explain
+    averaging positions model_card weights
+    build explaining
     checkpoint
-    export named_model publish
+    exporting
+    named_model publish
     bulk fetch
     detection
     packing
     stage
     evaluate named_data training_module
-    cross_domain suspects
+    cross_domain trust
     journal robustness
     fit
     plan
     train
-    trial
-    search_processes
-    tune
+    tuning
     studies
     demo report
     conformance plugin_template
@@ -95,7 +96,7 @@ def core_module(dotted: str) -> str:
     """``mtss_zoo.build.make`` -> ``build``; a public name such as ``mtss_zoo.Component`` -> where it is defined."""
     assert dotted != "mtss_zoo", "say which module of mtss_zoo is meant: `from mtss_zoo import registry`."
     name = dotted.split(".")[1]
-    return name if name in LEVEL else mtss_zoo._HOME.get(name, name)
+    return name if name in LEVEL else mtss_zoo._HOME.get(name, name).split(".")[0]
 
 
 def arrows_back(module: str, source: str) -> list[str]:

@@ -18,9 +18,9 @@ from mtss_zoo.errors import UsageError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from mtss_zoo.exporting.onnx_model import OnnxModel
     from mtss_zoo.interfaces import ImageSource
     from mtss_zoo.model import AttributeModel
-    from mtss_zoo.onnx_model import OnnxModel
 
 
 class BatchPredictor:

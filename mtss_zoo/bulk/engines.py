@@ -12,8 +12,8 @@ import numpy.typing as npt
 from mtss_zoo.bulk.reading import Pictures, Pixels, Reader, read_in_threads
 from mtss_zoo.bulk.sources import Box, Item
 from mtss_zoo.errors import UsageError
-from mtss_zoo.onnx_file import require_packages
-from mtss_zoo.onnx_model import OnnxModel
+from mtss_zoo.exporting.onnx_file import require_packages
+from mtss_zoo.exporting.onnx_model import OnnxModel
 from mtss_zoo.pil_images import Fit, box_inside, decode, resize
 from mtss_zoo.prediction import best_classes
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from mtss_zoo.bulk.parts import Parts
 from mtss_zoo.bulk.table import ERROR, ID
-from mtss_zoo.whole_files import synced_file
+from mtss_zoo.files.whole_files import synced_file
 
 FORMATS = (".parquet", ".jsonl")
 GROUP_BYTES = 64_000_000

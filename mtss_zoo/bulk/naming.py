@@ -8,8 +8,8 @@ from pathlib import Path
 from mtss_zoo.bulk.manifest import Manifest
 from mtss_zoo.bulk.sources import Files, Folder, Source, Tars
 from mtss_zoo.errors import UsageError
-from mtss_zoo.file_names import written_out
-from mtss_zoo.tars import is_compressed
+from mtss_zoo.files.file_names import written_out
+from mtss_zoo.files.tars import is_compressed
 
 MANIFESTS = (".csv", ".jsonl", ".parquet")
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtss_zoo.errors import MtssZooError, UsageError
-from mtss_zoo.locks import alone
-from mtss_zoo.whole_files import synced_file
+from mtss_zoo.files.locks import alone
+from mtss_zoo.files.whole_files import synced_file
 
 RUN, LOCK = "run.json", "lock"
 _PART = re.compile(r"(\d{12})-(\d{12})\.parquet")

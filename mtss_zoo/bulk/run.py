@@ -25,8 +25,8 @@ from mtss_zoo.progress import PictureCount, say
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mtss_zoo.exporting.onnx_model import OnnxModel
     from mtss_zoo.model import AttributeModel
-    from mtss_zoo.onnx_model import OnnxModel
 
 PART_ROWS, PART_SECONDS = 8192, 60.0
 """A part is written after so many rows or seconds: at the most that is predicted again after a kill."""

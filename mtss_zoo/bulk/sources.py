@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from mtss_zoo.errors import DataError
-from mtss_zoo.file_names import PICTURES as PICTURES
-from mtss_zoo.file_names import as_text as as_text
-from mtss_zoo.file_names import is_picture
-from mtss_zoo.tars import tar_members
+from mtss_zoo.files.file_names import PICTURES as PICTURES
+from mtss_zoo.files.file_names import as_text as as_text
+from mtss_zoo.files.file_names import is_picture
+from mtss_zoo.files.tars import tar_members
 
 if TYPE_CHECKING:
     from mtss_zoo.interfaces import ImageSource

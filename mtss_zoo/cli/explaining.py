@@ -30,7 +30,7 @@ def explain(
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out}: is a file, but a folder is needed.")
     from mtss_zoo import explain as explained
-    from mtss_zoo.heat_maps import sheet
+    from mtss_zoo.explaining.heat_maps import sheet
     from mtss_zoo.pil_images import decode
 
     loaded = load_model(model)

@@ -25,8 +25,8 @@ def duplicates(
     as_json: Json = False,
 ) -> None:
     """Find pictures that are there twice, saved anew or resized, in train, val, test and the unlabelled ones."""
-    from mtss_zoo.duplicates import UNLABELLED, find_duplicates
     from mtss_zoo.named_data import open_named
+    from mtss_zoo.trust.duplicates import UNLABELLED, find_duplicates
 
     _, data = open_named(name, root, shares=False)
     parts = {split: data.split(split) for split in data.splits} | {UNLABELLED: data.pool}
@@ -58,7 +58,7 @@ def suspects(
     as_json: Json = False,
 ) -> None:
     """List labels that are perhaps wrong: where all models of a run agree with each other against the label."""
-    from mtss_zoo.suspects import find_suspects
+    from mtss_zoo.trust.suspects import find_suspects
 
     report = find_suspects(run, split=split, top=top, data_root=root)
     rows = [{"type": name} | suspect for name, found in report["types"].items() for suspect in found["suspects"]]

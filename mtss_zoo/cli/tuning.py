@@ -31,7 +31,7 @@ def tune(
     as_json: Json = False,
 ) -> None:
     """Search around a recipe's own values and write the best recipe; the same command goes on where it was."""
-    from mtss_zoo.tune import tune as search
+    from mtss_zoo.tuning.tune import tune as search
 
     aim = {
         "space": parse_overrides(space, "--space", "stages.student.optimizer.lr={factor: 5}"),

@@ -117,7 +117,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a model into one file for other programs, once its scores there are seen to be the same."""
-    from mtss_zoo.export import export as write
+    from mtss_zoo.exporting.export import export as write
 
     written = write(pretrained_recipe(model) or model, to, out)  # type: ignore[arg-type]
     if as_json:

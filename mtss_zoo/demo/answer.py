@@ -14,7 +14,7 @@ from mtss_zoo.prediction import Prediction
 if TYPE_CHECKING:
     from PIL import Image
 
-    from mtss_zoo.heat_maps import HeatMap
+    from mtss_zoo.explaining.heat_maps import HeatMap
 
 WAITING = '<p class="hint">The answer comes here as soon as there is a photo.</p>'
 LEGEND = (

@@ -13,7 +13,7 @@ from mtss_zoo.demo.answer import WAITING, answer, heading, refusal, section, whe
 from mtss_zoo.demo.photo import MAX_BYTES, Photo, read_photo
 from mtss_zoo.demo.upload import Upload
 from mtss_zoo.errors import MtssZooError
-from mtss_zoo.onnx_model import OnnxModel
+from mtss_zoo.exporting.onnx_model import OnnxModel
 
 if TYPE_CHECKING:
     from mtss_zoo.model import AttributeModel
@@ -77,7 +77,7 @@ class Page:
 
 
 def _maps(model: AttributeModel, photo: Photo) -> str:
-    from mtss_zoo.explain import explain
+    from mtss_zoo.explaining.explain import explain
 
     try:
         (heat_maps,) = explain(model, photo.picture)

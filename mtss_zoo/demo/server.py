@@ -17,8 +17,8 @@ from mtss_zoo.errors import MtssZooError
 if TYPE_CHECKING:
     import uvicorn
 
+    from mtss_zoo.exporting.onnx_model import OnnxModel
     from mtss_zoo.model import AttributeModel
-    from mtss_zoo.onnx_model import OnnxModel
 
 PORTS = range(7860, 7960)
 

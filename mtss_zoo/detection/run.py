@@ -27,7 +27,7 @@ from mtss_zoo.bulk.table import ERROR
 from mtss_zoo.detection.choice import Choice, Chosen, choose, kept_classes
 from mtss_zoo.detection.contract import Detector, Found
 from mtss_zoo.errors import PluginError, UsageError
-from mtss_zoo.file_names import as_text
+from mtss_zoo.files.file_names import as_text
 from mtss_zoo.images import decode
 from mtss_zoo.interfaces import ImageSource, Samples
 from mtss_zoo.progress import PictureCount, say

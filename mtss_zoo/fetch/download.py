@@ -14,8 +14,8 @@ from PIL import Image
 
 from mtss_zoo.errors import ImageError, MtssZooError
 from mtss_zoo.fetch.record import Outcome
+from mtss_zoo.files.whole_files import whole_file
 from mtss_zoo.pil_images import FORMATS, decode
-from mtss_zoo.whole_files import whole_file
 
 REDIRECTS = 5
 SILENCE = 10.0

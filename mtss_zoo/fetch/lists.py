@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from mtss_zoo.errors import DataError
-from mtss_zoo.json_items import read_items
+from mtss_zoo.files.json_items import read_items
 
 ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 """What may name a file in any folder, and none outside it."""

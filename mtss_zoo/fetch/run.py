@@ -20,7 +20,7 @@ from mtss_zoo.fetch.download import Attempt, Stopped, attempt, client
 from mtss_zoo.fetch.hosts import Hosts, Job
 from mtss_zoo.fetch.lists import Entry, read_list
 from mtss_zoo.fetch.record import Outcome, Record
-from mtss_zoo.locks import alone
+from mtss_zoo.files.locks import alone
 
 AHEAD = 1000
 """Addresses that are read from the list before it is their turn, so that a slow server does not stop the others."""

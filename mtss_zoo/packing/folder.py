@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 import yaml
 
 from mtss_zoo.errors import DataError, UsageError
+from mtss_zoo.files.locks import alone
+from mtss_zoo.files.whole_files import whole_file, write_rows, write_whole
 from mtss_zoo.interfaces import AttributeSchema
-from mtss_zoo.locks import alone
 from mtss_zoo.packing.layout import ABOUT, ANSWERS, BAD, BBOX, LABELS, MANIFEST, METADATA, PLACES, SCHEMA, shard_name
 from mtss_zoo.packing.rows import REASON
-from mtss_zoo.whole_files import whole_file, write_rows, write_whole
 
 WORK = ".parts"
 """Holds the rows of the shards that are whole, until the manifest does."""

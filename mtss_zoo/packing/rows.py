@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 import pyarrow as pa
 
 from mtss_zoo.errors import DataError
-from mtss_zoo.file_names import as_text
+from mtss_zoo.files.file_names import as_text
 from mtss_zoo.interfaces import AttributeSchema, AttributeType, Sample
 from mtss_zoo.packing.layout import ANSWERS, BBOX, LABELS, METADATA
 

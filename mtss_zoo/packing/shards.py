@@ -10,11 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mtss_zoo.files.whole_files import synced_file
 from mtss_zoo.interfaces import AttributeSchema
 from mtss_zoo.packing.layout import shard_name
 from mtss_zoo.packing.reading import Picture
 from mtss_zoo.packing.rows import Row, as_table
-from mtss_zoo.whole_files import synced_file
 
 TABLE_ROWS = 4096
 """Rows that are held as Python objects before they become an Arrow table."""

@@ -6,13 +6,13 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
+from mtss_zoo.files.whole_files import write_whole
 from mtss_zoo.report.assemble import assemble
 from mtss_zoo.report.collect import collect
 from mtss_zoo.report.document import Document
 from mtss_zoo.report.markdown import to_markdown
 from mtss_zoo.report.page import to_html
 from mtss_zoo.report.scores import Scores
-from mtss_zoo.whole_files import write_whole
 
 TITLE = "Runs beside the papers' tables"
 

@@ -14,12 +14,12 @@ import torch
 
 from mtss_zoo.checkpoint_files import RECIPE, read_json
 from mtss_zoo.evaluate import measured_models, score_samples, split_samples
+from mtss_zoo.files.whole_files import whole_file, write_whole
 from mtss_zoo.json_text import to_json
 from mtss_zoo.measures import Scored, measure
 from mtss_zoo.metrics import ImageCounts, image_counts
 from mtss_zoo.recipe_source import load_recipe
 from mtss_zoo.significance import Metric, bootstrap_gain
-from mtss_zoo.whole_files import whole_file, write_whole
 
 MEASURED, COUNTS = "measured.json", "counts.npz"
 GAINS: tuple[tuple[Metric, int], ...] = (("f1", 1), ("recall", 3))

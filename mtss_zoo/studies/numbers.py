@@ -8,10 +8,10 @@ from typing import Any
 
 from mtss_zoo.checkpoint_files import read_json
 from mtss_zoo.errors import UsageError
+from mtss_zoo.files.whole_files import write_whole
 from mtss_zoo.json_text import to_json
 from mtss_zoo.paper_tables import Filling, PaperTable
 from mtss_zoo.studies.answers import read_measured
-from mtss_zoo.whole_files import write_whole
 
 Numbers = dict[str, float | None]
 SHORT = {"f1": "F1", "recall": "R"}

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mtss_zoo.checkpoint_files import RECIPE
 from mtss_zoo.errors import MtssZooError
-from mtss_zoo.locks import locked
+from mtss_zoo.files.locks import locked
+from mtss_zoo.files.whole_files import write_whole
 from mtss_zoo.processes import own_device
 from mtss_zoo.progress import say
 from mtss_zoo.recipe import Recipe
@@ -18,7 +19,6 @@ from mtss_zoo.stage import open_data
 from mtss_zoo.studies.answers import MEASURED, measure_stage
 from mtss_zoo.studies.cells import CellRun, Study
 from mtss_zoo.train import claim, train
-from mtss_zoo.whole_files import write_whole
 
 OUTPUT, LOCK = "output.txt", ".lock"
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mtss_zoo.files.whole_files import write_whole
 from mtss_zoo.json_text import to_json
 from mtss_zoo.processes import run_processes
 from mtss_zoo.recipe import Recipe
@@ -15,7 +16,6 @@ from mtss_zoo.studies.cells import plan_study
 from mtss_zoo.studies.gather import gather
 from mtss_zoo.studies.queue import forget_failures, work
 from mtss_zoo.train import NOT_TRAINED, claim
-from mtss_zoo.whole_files import write_whole
 
 TABLE = "study.json"
 

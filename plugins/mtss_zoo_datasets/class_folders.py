@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mtss_zoo.errors import DataError
-from mtss_zoo.file_names import PICTURES, as_text, is_picture
+from mtss_zoo.files.file_names import PICTURES, as_text, is_picture
 from mtss_zoo_datasets.hub_splits import OURS
 from mtss_zoo_datasets.labels import Integers, shortened
 from mtss_zoo_datasets.picture_files import paths_array

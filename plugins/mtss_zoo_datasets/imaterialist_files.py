@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from mtss_zoo.errors import DataError
+from mtss_zoo.files.json_items import read_items
 from mtss_zoo.interfaces import AttributeType
-from mtss_zoo.json_items import read_items
 from mtss_zoo_datasets.given_schema import distinct
 from mtss_zoo_datasets.labels import Integers
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtss_zoo.errors import DataError
+from mtss_zoo.files.tars import TarReader
 from mtss_zoo.interfaces import AttributeSchema, AttributeType, Sample
 from mtss_zoo.packing.layout import ABOUT, MANIFEST, SCHEMA, UNLABELLED
-from mtss_zoo.tars import TarReader
 from mtss_zoo_datasets.given_schema import under_schema
 from mtss_zoo_datasets.labels import Labels, folder, known_split
 from mtss_zoo_datasets.manifest_labels import NamedLabels

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from mtss_zoo.errors import DataError, ImageError
+from mtss_zoo.files.tars import TarReader
 from mtss_zoo.interfaces import AttributeSchema, Sample
-from mtss_zoo.tars import TarReader
 from mtss_zoo_datasets.frozen_classes import freeze
 from mtss_zoo_datasets.labels import Integers, Labels, folder, known_split
 from mtss_zoo_datasets.manifest_labels import NamedLabels

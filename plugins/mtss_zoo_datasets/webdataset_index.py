@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mtss_zoo.errors import DataError
-from mtss_zoo.file_names import PICTURES, as_text
-from mtss_zoo.tars import TarMember, tar_members
+from mtss_zoo.files.file_names import PICTURES, as_text
+from mtss_zoo.files.tars import TarMember, tar_members
 from mtss_zoo_datasets.labels import Integers, shortened
 
 PICTURE, JSON, CLASS = "picture", "json", "class"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mtss_zoo.errors import DataError, UsageError
-from mtss_zoo.file_names import written_out
-from mtss_zoo.tars import is_compressed
+from mtss_zoo.files.file_names import written_out
+from mtss_zoo.files.tars import is_compressed
 
 USUAL = {"train": ("train*",), "val": ("val*", "dev*"), "test": ("test*",), "unlabelled": ("unlabel*",)}
 """How the names of tars begin where nothing is said."""

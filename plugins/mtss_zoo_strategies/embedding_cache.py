@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mtss_zoo.errors import CheckpointError, DataError
-from mtss_zoo.whole_files import whole_file
+from mtss_zoo.files.whole_files import whole_file
 
 FORMAT = 1
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
+from mtss_zoo.files.whole_files import write_rows
 from mtss_zoo.interfaces import AttributeSchema
-from mtss_zoo.whole_files import write_rows
 
 COLUMNS = ["epoch", "type", "class", "share", "kept"]
 

@@ -20,7 +20,7 @@ from mtss_zoo.bulk.batch_predictor import BatchPredictor
 from mtss_zoo.bulk.engines import open_engine
 from mtss_zoo.bulk.run import bulk_predict
 from mtss_zoo.errors import DataError, MtssZooError, UsageError
-from mtss_zoo.onnx_model import OnnxModel
+from mtss_zoo.exporting.onnx_model import OnnxModel
 
 
 def expected(model, paths, top_k=3):

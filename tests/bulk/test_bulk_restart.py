@@ -21,7 +21,7 @@ from mtss_zoo.bulk.finish import bad_list, finish
 from mtss_zoo.bulk.parts import Parts
 from mtss_zoo.bulk.run import bulk_predict
 from mtss_zoo.errors import MtssZooError, UsageError
-from mtss_zoo.whole_files import synced_file
+from mtss_zoo.files.whole_files import synced_file
 
 SCHEMA = pa.schema([("id", pa.string()), ("error", pa.string()), ("colour", pa.string())])
 ABOUT = {"model": "m", "list of pictures": "l"}

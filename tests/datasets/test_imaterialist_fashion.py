@@ -13,8 +13,8 @@ from mtss_zoo_datasets import example_trees
 from mtss_zoo_datasets.imaterialist_fashion import IMaterialistFashion
 from mtss_zoo_datasets.imaterialist_files import read_label_map, read_split
 
-from mtss_zoo import json_items
 from mtss_zoo.errors import DataError, UsageError
+from mtss_zoo.files import json_items
 from mtss_zoo.interfaces import AttributeSchema, AttributeType, Dataset, Sample, Samples
 
 TASKS = {1: "category", 2: "color", 3: "gender", 4: "material", 5: "neckline", 6: "pattern", 8: "sleeve", 9: "style"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mtss_zoo.demo.answer import answer, refusal, text, where_it_looked
-from mtss_zoo.heat_maps import HeatMap
+from mtss_zoo.explaining.heat_maps import HeatMap
 from mtss_zoo.interfaces import AttributeSchema, AttributeType
 
 SCHEMA = AttributeSchema(

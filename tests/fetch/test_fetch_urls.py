@@ -15,7 +15,7 @@ from picture_server import jpeg
 from mtss_zoo.errors import DataError, MtssZooError, UsageError
 from mtss_zoo.fetch import run
 from mtss_zoo.fetch.run import Fetched, FetchSettings
-from mtss_zoo.locks import alone
+from mtss_zoo.files.locks import alone
 
 FAST = {"rate": 10_000.0, "backoff": 0.001}
 

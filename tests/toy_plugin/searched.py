@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import mtss_zoo.fit  # noqa: F401  imported once, for all attempts
-from mtss_zoo.tune import tune
+from mtss_zoo.tuning.tune import tune
 
 RECIPE = Path(__file__).with_name("recipe.yaml")
 

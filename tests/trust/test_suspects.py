@@ -13,7 +13,7 @@ from mtss_zoo import train
 from mtss_zoo.build import build_dataset
 from mtss_zoo.measures import Scored
 from mtss_zoo.recipe import DataSpec, Part
-from mtss_zoo.suspects import against_a_class, against_the_label, find_suspects
+from mtss_zoo.trust.suspects import against_a_class, against_the_label, find_suspects
 
 
 def scored(shares: list[list[float]], labels: list[list[int]]) -> Scored:

@@ -10,16 +10,17 @@ from typing import Any
 
 import optuna
 
-from mtss_zoo import registry, study
+from mtss_zoo import registry
 from mtss_zoo.errors import MtssZooError, UnknownNameError, UsageError
-from mtss_zoo.locks import alone
+from mtss_zoo.files.locks import alone
 from mtss_zoo.processes import run_processes
 from mtss_zoo.recipe import Recipe
 from mtss_zoo.recipe_source import load_recipe
-from mtss_zoo.search_processes import BEST, LOCK, open_study, settle, work
-from mtss_zoo.search_space import search_space
 from mtss_zoo.train import claim, train
-from mtss_zoo.trial import SHARED, Search, metric_names, trial_recipe
+from mtss_zoo.tuning import study
+from mtss_zoo.tuning.search_processes import BEST, LOCK, open_study, settle, work
+from mtss_zoo.tuning.search_space import search_space
+from mtss_zoo.tuning.trial import SHARED, Search, metric_names, trial_recipe
 
 
 def tune(

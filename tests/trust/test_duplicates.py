@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from mtss_zoo import near_hashes
 from mtss_zoo.build import build_dataset
-from mtss_zoo.duplicates import find_duplicates
 from mtss_zoo.errors import UsageError
-from mtss_zoo.fingerprints import fingerprints
 from mtss_zoo.interfaces import AttributeSchema, Sample
-from mtss_zoo.near_hashes import near_pairs
 from mtss_zoo.recipe import DataSpec, Part
+from mtss_zoo.trust import near_hashes
+from mtss_zoo.trust.duplicates import find_duplicates
+from mtss_zoo.trust.fingerprints import fingerprints
+from mtss_zoo.trust.near_hashes import near_pairs
 
 SCHEMA = AttributeSchema.from_dict(
     {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtss_zoo.heat_maps import SIDE, HeatMap, sheet
+from mtss_zoo.explaining.heat_maps import SIDE, HeatMap, sheet
 
 
 def hot(height: int, width: int, top: int, left: int, bottom: int, right: int) -> HeatMap:

@@ -15,12 +15,12 @@ import pytest
 from optuna.trial import TrialState
 
 import mtss_zoo
-from mtss_zoo import study, trial
 from mtss_zoo.errors import MtssZooError, RecipeError, UnknownNameError, UsageError
-from mtss_zoo.locks import locked
+from mtss_zoo.files.locks import locked
 from mtss_zoo.recipe import Recipe
 from mtss_zoo.recipe_source import load_recipe
-from mtss_zoo.tune import tune
+from mtss_zoo.tuning import study, trial
+from mtss_zoo.tuning.tune import tune
 
 RECIPE = Path(__file__).parents[1] / "toy_plugin/recipe.yaml"
 LR, BATCH = "stages.student.optimizer.lr", "stages.student.batch_size"
@@ -84,7 +84,7 @@ class Bench:
 def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     bench = Bench()
     monkeypatch.setattr(trial, "train", bench)
-    monkeypatch.setattr("mtss_zoo.tune.train", bench)
+    monkeypatch.setattr("mtss_zoo.tuning.tune.train", bench)
     return bench
 
 
@@ -372,14 +372,14 @@ class TestFaults:
 
     def test_without_optuna_it_is_said_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "optuna.distributions", None)
-        monkeypatch.delitem(sys.modules, "mtss_zoo.search_space")
+        monkeypatch.delitem(sys.modules, "mtss_zoo.tuning.search_space")
         with pytest.raises(MtssZooError, match=r"pip install 'mtss-zoo\[tune\]'"):
-            __import__("mtss_zoo.search_space")
+            __import__("mtss_zoo.tuning.search_space")
 
 
 def study_space() -> Any:
-    from mtss_zoo.search_space import search_space
     from mtss_zoo.tune_spec import TuneSpec
+    from mtss_zoo.tuning.search_space import search_space
 
     return search_space(load_recipe(RECIPE), TuneSpec.model_validate({"space": SPACE}).space)
 

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtss_zoo.errors import MtssZooError, UnknownNameError, UsageError
-from mtss_zoo.heat_maps import HeatMap
+from mtss_zoo.explaining.heat_maps import HeatMap
+from mtss_zoo.explaining.occlusion import occlusion
+from mtss_zoo.explaining.relevance import traced
 from mtss_zoo.interfaces import AttributeSchema, ImageSource
 from mtss_zoo.model import AttributeModel
-from mtss_zoo.occlusion import occlusion
 from mtss_zoo.registry import near_matches
-from mtss_zoo.relevance import traced
 
 
 def explain(
@@ -29,8 +29,8 @@ def explain(
 ) -> list[dict[str, HeatMap]]:
     """Where each picture shows what speaks for a class: ``[{type: HeatMap}, ...]``.
 
-    By Grad-CAM in convolutional networks, and by attention rollout in transformers (`mtss_zoo.relevance`). By occlusion
-    where the last feature map has fewer than 6 cells on a side, as for small pictures, and in all other networks.
+    By Grad-CAM in convolutional networks, and by attention rollout in transformers (`relevance`). By occlusion where
+    the last feature map has fewer than 6 cells on a side, as for small pictures, and in all other networks.
 
     The model is used in eval mode and left as it was: its modes, its gradients and its hooks.
 

@@ -15,8 +15,8 @@ from mtss_zoo.errors import RecipeError
 from mtss_zoo.recipe import Recipe
 from mtss_zoo.recipe_files import list_recipes
 from mtss_zoo.recipe_source import load_recipe
-from mtss_zoo.search_space import SearchSpace, default_ranges, search_space
 from mtss_zoo.tune_spec import RangeSpec
+from mtss_zoo.tuning.search_space import SearchSpace, default_ranges, search_space
 
 LR = "stages.student.optimizer.lr"
 BATCH = "stages.student.batch_size"

@@ -23,16 +23,16 @@ SEARCH = {
 }
 
 MOMENTS = [
-    ["mtss_zoo.study", "line_up", 1, KILL],  # the study is there, and nothing in it
+    ["mtss_zoo.tuning.study", "line_up", 1, KILL],  # the study is there, and nothing in it
     ["mtss_zoo.training_module", "TrainingModule.training_step", 5, KILL],  # a shared stage is trained
     ["optuna.study", "Study.ask", 1, KILL],
     ["optuna.storages.journal", "JournalFileBackend.append_logs", 4, KILL],  # a trial has one of its two values
     ["mtss_zoo.training_module", "TrainingModule.training_step", 7, KILL],
     ["mtss_zoo.training_module", "TrainingModule.training_step", 3, CTRL_C],
-    ["mtss_zoo.trial", "measured_value", 1, KILL],  # trained to its end, and the study does not know
-    ["mtss_zoo.search_processes", "settle", 1, KILL],  # the study knows, and nothing is written
+    ["mtss_zoo.tuning.trial", "measured_value", 1, KILL],  # trained to its end, and the study does not know
+    ["mtss_zoo.tuning.search_processes", "settle", 1, KILL],  # the study knows, and nothing is written
     ["optuna.study", "Study.tell", 1, KILL],  # what was cut short is lined up, and not yet marked as failed
-    ["mtss_zoo.whole_files", "os.replace", 2, KILL],
+    ["mtss_zoo.files.whole_files", "os.replace", 2, KILL],
 ]
 
 

@@ -17,7 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from mtss_zoo.sampling import derived_seed
-from mtss_zoo.search_space import SearchSpace
+from mtss_zoo.tuning.search_space import SearchSpace
 
 LOG = "study.log"
 ERROR = "error"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mtss_zoo import tars
 from mtss_zoo.errors import DataError, ImageError
-from mtss_zoo.file_names import written_out
-from mtss_zoo.tars import TarMember, TarReader, is_compressed, tar_members
+from mtss_zoo.files import tars
+from mtss_zoo.files.file_names import written_out
+from mtss_zoo.files.tars import TarMember, TarReader, is_compressed, tar_members
 
 
 def tar(path: Path, **files: bytes) -> Path:

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mtss_zoo.errors import CheckpointError, UsageError
+from mtss_zoo.exporting.onnx_file import INPUT, first_line, output_name, read_file
 from mtss_zoo.interfaces import AttributeSchema
-from mtss_zoo.onnx_file import INPUT, first_line, output_name, read_file
 from mtss_zoo.pil_images import decode, resize
 from mtss_zoo.prediction import Prediction, Scores, named_chunks, predictions
 

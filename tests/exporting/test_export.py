@@ -15,16 +15,16 @@ import torch
 from typer.testing import CliRunner
 
 import mtss_zoo
-from mtss_zoo import onnx_file
 from mtss_zoo.build import build_model
 from mtss_zoo.cli import app
 from mtss_zoo.errors import MtssZooError, UsageError
-from mtss_zoo.export import Exported, export
+from mtss_zoo.exporting import onnx_file
+from mtss_zoo.exporting.export import Exported, export
+from mtss_zoo.exporting.onnx_model import OnnxModel
+from mtss_zoo.exporting.parity import Parity, parity
 from mtss_zoo.images import Preprocess
 from mtss_zoo.interfaces import AttributeSchema, AttributeType
 from mtss_zoo.model import AttributeModel
-from mtss_zoo.onnx_model import OnnxModel
-from mtss_zoo.parity import Parity, parity
 from mtss_zoo.recipe_source import load_recipe
 
 COLOUR = {"name": "colour", "classes": ["red", "green", "blue"]}
@@ -190,7 +190,7 @@ class TestRefused:
         assert not list(tmp_path.iterdir())
 
     def test_a_network_that_is_too_large_for_onnx(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(sys.modules["mtss_zoo.export"], "MAX_BYTES", 14)
+        monkeypatch.setattr(sys.modules["mtss_zoo.exporting.export"], "MAX_BYTES", 14)
         with pytest.raises(UsageError, match="15 bytes, but an ONNX file holds 14: export to torch"):
             export(pixels(abs), "onnx", tmp_path / "model.onnx")
 
@@ -233,7 +233,7 @@ def test_the_command_speaks_json(tmp_path, monkeypatch):
         assert asked == ("folder", "onnx", tmp_path)
         return Exported(tmp_path, (Parity("colour", 0.5, 8),))
 
-    monkeypatch.setattr(sys.modules["mtss_zoo.export"], "export", wrote)
+    monkeypatch.setattr(sys.modules["mtss_zoo.exporting.export"], "export", wrote)
     done = CliRunner().invoke(app, ["export", "folder", "--out", str(tmp_path), "--json"])
     assert json.loads(done.output) == {
         "file": str(tmp_path),

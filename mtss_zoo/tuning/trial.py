@@ -15,10 +15,10 @@ from mtss_zoo.interfaces import AttributeSchema
 from mtss_zoo.recipe import Recipe
 from mtss_zoo.recipe_source import load_recipe
 from mtss_zoo.run_log import read_log
-from mtss_zoo.search_space import SearchSpace
-from mtss_zoo.study import OWN
 from mtss_zoo.train import train
 from mtss_zoo.tune_spec import TuneSpec
+from mtss_zoo.tuning.search_space import SearchSpace
+from mtss_zoo.tuning.study import OWN
 
 HOLDOUT = 0.15
 LOWER_IS_BETTER = {"ce"}

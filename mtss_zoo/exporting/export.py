@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from mtss_zoo.checkpoint import load
 from mtss_zoo.errors import MtssZooError, UsageError
+from mtss_zoo.exporting.onnx_file import INPUT, MAX_BYTES, METADATA_KEY, Metadata, output_name, require_packages
+from mtss_zoo.exporting.onnx_model import OnnxModel
+from mtss_zoo.exporting.parity import Parity, Run, check, compare
 from mtss_zoo.model import AttributeModel
-from mtss_zoo.onnx_file import INPUT, MAX_BYTES, METADATA_KEY, Metadata, output_name, require_packages
-from mtss_zoo.onnx_model import OnnxModel
-from mtss_zoo.parity import Parity, Run, check, compare
 
 Format = Literal["onnx", "torch"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch": ".pt2"}
@@ -35,7 +35,7 @@ class Exported:
 def export(source: str | Path | AttributeModel, to: Format = "onnx", out: str | Path | None = None) -> Exported:
     """Writes a model into one file that takes pictures uint8 B3HW, of any number, and gives the scores BN of each type.
 
-    The file is kept only if it gives the model's scores, on pictures drawn here, up to `mtss_zoo.parity.TOLERANCE`.
+    The file is kept only if it gives the model's scores, on pictures drawn here, up to `parity.TOLERANCE`.
 
     Args:
         source: a checkpoint folder, ``owner/repo@revision``, or a model.

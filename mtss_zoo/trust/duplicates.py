@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mtss_zoo.errors import UsageError
-from mtss_zoo.fingerprints import Fingerprints, fingerprints
 from mtss_zoo.interfaces import AttributeSchema, Sample, Samples
-from mtss_zoo.near_hashes import MAX_DISTANCE, near_pairs
+from mtss_zoo.trust.fingerprints import Fingerprints, fingerprints
+from mtss_zoo.trust.near_hashes import MAX_DISTANCE, near_pairs
 
 Indices = npt.NDArray[np.int64]
 UNLABELLED = "unlabelled"

@@ -12,15 +12,15 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from mtss_zoo import study
 from mtss_zoo.errors import MtssZooError
-from mtss_zoo.locks import locked
+from mtss_zoo.files.locks import locked
+from mtss_zoo.files.whole_files import write_whole
 from mtss_zoo.processes import own_device
 from mtss_zoo.progress import say
 from mtss_zoo.recipe_source import load_recipe
-from mtss_zoo.trial import Search, drop_weights, run_trial
 from mtss_zoo.tune_spec import TuneSpec
-from mtss_zoo.whole_files import write_whole
+from mtss_zoo.tuning import study
+from mtss_zoo.tuning.trial import Search, drop_weights, run_trial
 
 BEST, TABLE, OUTPUT, LOCK = "best.yaml", "trials.csv", "output.txt", ".lock"
 HOPELESS = 3  # failed trials, when no other trial has come to its end

@@ -13,13 +13,13 @@ from torch.nn import functional as F
 
 from mtss_zoo.build import build_model
 from mtss_zoo.errors import ImageError, MtssZooError, UnknownNameError, UsageError
-from mtss_zoo.explain import explain
+from mtss_zoo.explaining.explain import explain
+from mtss_zoo.explaining.occlusion import occlusion
+from mtss_zoo.explaining.relevance import traced
 from mtss_zoo.images import Preprocess
 from mtss_zoo.interfaces import AttributeSchema, AttributeType
 from mtss_zoo.model import AttributeModel
-from mtss_zoo.occlusion import occlusion
 from mtss_zoo.recipe_source import load_recipe
-from mtss_zoo.relevance import traced
 
 SIDE = AttributeType("side", "single", ("left", "right"))
 HEIGHT, WIDTH = 32, 64

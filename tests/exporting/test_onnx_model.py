@@ -18,9 +18,9 @@ from PIL import Image
 
 from mtss_zoo.build import build_model
 from mtss_zoo.errors import CheckpointError, ImageError, MtssZooError, UsageError
-from mtss_zoo.export import export
+from mtss_zoo.exporting.export import export
+from mtss_zoo.exporting.onnx_model import OnnxModel
 from mtss_zoo.model import AttributeModel
-from mtss_zoo.onnx_model import OnnxModel
 from mtss_zoo.recipe_source import load_recipe
 
 RECIPE = {

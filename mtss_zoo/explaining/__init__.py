@@ -1,0 +1,1 @@
+"""What in a picture speaks for a class."""

@@ -1,0 +1,1 @@
+"""Search around a recipe's own values."""
