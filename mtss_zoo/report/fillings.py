@@ -77,7 +77,7 @@ def _table1(runs: list[Run]) -> list[Line]:
 
 
 def _table2(runs: list[Run]) -> list[Line]:
-    several = [s for s in students(runs) if len(s.measured.types) > 1]
+    several = [s for s in students(runs) if not _of_one_type(s)]
     return [Line(f"S, {gamma(teachers_of(s) or s)}", (s,)) for s in several]
 
 
@@ -103,14 +103,18 @@ def _table5(runs: list[Run]) -> list[Line]:
     lines = []
     for _, group in groupby(sorted(_pairs(runs), key=lambda p: p[0].data), key=lambda p: p[0].data):
         pairs = list(group)
-        single = {next(iter(s.measured.types)): (s, t) for s, t in pairs if len(s.measured.types) == 1}
-        several = next(((s, t) for s, t in pairs if len(s.measured.types) > 1), None)
+        single = {tuple(s.measured.types): (s, t) for s, t in pairs if _of_one_type(s)}
+        several = next(((s, t) for s, t in pairs if not _of_one_type(s)), None)
         if single and several:
             student, before = several
             lines.append(Line("T", (before,)))
             lines.append(Line("S single", tuple(s for s, _ in single.values()), tuple(t for _, t in single.values())))
             lines.append(Line("S several", (student,), (before,)))
     return lines
+
+
+def _of_one_type(model: Model) -> bool:
+    return model.stage.spec.per_type or len(model.measured.types) == 1
 
 
 def _appendix_b(runs: list[Run]) -> list[Line]:

@@ -73,8 +73,13 @@ def teachers_of(student: Model) -> Model | None:
 
 
 def teachers(runs: list[Run]) -> list[Model]:
-    """Every stage of one model for each type."""
-    return [Model(run, stage) for run in runs for stage in run.measured.values() if stage.spec.per_type]
+    """Every stage of one model for each type that learns from labels; students may be of one type each too."""
+    return [
+        Model(run, stage)
+        for run in runs
+        for stage in run.measured.values()
+        if stage.spec.per_type and stage.spec.strategy.name != DISTILLATION
+    ]
 
 
 def semi_supervised(runs: list[Run]) -> list[Model]:

@@ -122,6 +122,15 @@ def test_table_5_joins_the_students_of_one_teacher_each(write_run):
     assert lines["S single"].made_by == (2, 3)
 
 
+def test_students_of_one_type_each_are_no_teachers(write_run):
+    stages = MTSS["stages"] | {"student": MTSS["stages"]["student"] | {"per_type": True}}
+    apart = write_run("apart", recipe=MTSS | {"stages": stages})
+    document = written(write_run("all"), apart)
+    *_, own = table_of(document, "table5").blocks
+    assert [row.origin for row in own.rows if row.label == "S single"] == ["apart, seed 0"]
+    assert [row.label for row in table_of(document, "table1").blocks[-1].rows].count("T, embedding_distillation") == 0
+
+
 def test_appendix_b_sorts_by_the_amount_of_unlabelled_pictures(write_run):
     whole = write_run("whole")
     tenth = write_run("tenth", **{"data.unlabelled_share": 0.1})
