@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
+from time import monotonic
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -37,7 +37,7 @@ class ProgressDisplay:
         self.label, self.steps, self.per_epoch, self.images = label, steps, per_epoch, images
         self.console = console or Console(stderr=True)
         self.values: dict[str, float] = {}
-        self.mark = (done, time.monotonic())
+        self.mark = (done, monotonic())
         self.bar: Progress | None = None
         if self.console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -58,8 +58,8 @@ class ProgressDisplay:
             self.bar.update(self.task, description=self._words(step))
         elif epoch_over:
             done, since = self.mark
-            speed = (step - done) * self.images / max(time.monotonic() - since, 1e-9)
-            self.mark = (step, time.monotonic())
+            speed = (step - done) * self.images / max(monotonic() - since, 1e-9)
+            self.mark = (step, monotonic())
             self.console.print(f"{self._words(step)}, {speed:.0f} images/s", highlight=False, soft_wrap=True)
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class PictureCount:
     def __init__(self, total: int | None, done: int = 0, console: Console | None = None) -> None:
         self.total, self.before, self.done = total, done, done
         self.console = console or Console(stderr=True)
-        self.start = self.said = time.monotonic()
+        self.start = self.said = monotonic()
         self.bar: Progress | None = None
         if self.console.is_terminal:
             columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
@@ -96,7 +96,7 @@ class PictureCount:
     @property
     def seconds(self) -> float:
         """Since the first picture was waited for."""
-        return time.monotonic() - self.start
+        return monotonic() - self.start
 
     @property
     def speed(self) -> float:
@@ -108,8 +108,8 @@ class PictureCount:
         self.done += pictures
         if self.bar:
             self.bar.update(self.task, completed=self.done, description=f"{self.speed:.0f} pictures/s")
-        elif time.monotonic() - self.said >= 60:
-            self.said = time.monotonic()
+        elif monotonic() - self.said >= 60:
+            self.said = monotonic()
             of = f" of {self.total:,}" if self.total is not None else ""
             self.console.print(f"{self.done:,}{of} pictures, {self.speed:.0f} pictures/s", highlight=False)
 

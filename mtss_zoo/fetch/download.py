@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from time import monotonic
 
 import httpx2
 from PIL import Image
@@ -68,7 +68,7 @@ def attempt(web: httpx2.Client, url: str, path: Path, timeout: float, max_bytes:
     Raises:
         Stopped: ``stop`` was set before the end.
     """
-    answered, deadline = False, time.monotonic() + timeout
+    answered, deadline = False, monotonic() + timeout
     try:
         with web.stream("GET", url) as response:
             answered = True
@@ -83,7 +83,7 @@ def attempt(web: httpx2.Client, url: str, path: Path, timeout: float, max_bytes:
                     return _refused(f"larger than {max_bytes:,} bytes")
                 if stop.is_set():
                     raise Stopped
-                if time.monotonic() > deadline:
+                if monotonic() > deadline:
                     return _failed(f"not whole after {timeout:g} seconds")
             kind = response.headers.get("Content-Type", "")
     except httpx2.TooManyRedirects:

@@ -100,7 +100,7 @@ class TestProgress:
 
     def test_elsewhere_there_is_a_line_a_minute(self, capsys, monkeypatch):
         now = [0.0]
-        monkeypatch.setattr("mtss_zoo.progress.time.monotonic", lambda: now[0])
+        monkeypatch.setattr("mtss_zoo.progress.monotonic", lambda: now[0])
         count = PictureCount(None, 1000, Console(width=100))
         for _ in range(5):
             now[0] += 30

@@ -80,7 +80,7 @@ class TestOneAddress:
     def test_a_picture_that_drips_is_not_waited_for(self, server, listed, tmp_path, monkeypatch):
         """Time is counted, not passed: each piece of the answer takes a second."""
         seconds = iter(range(10**6))
-        monkeypatch.setattr("mtss_zoo.fetch.download.time.monotonic", lambda: next(seconds))
+        monkeypatch.setattr("mtss_zoo.fetch.download.monotonic", lambda: next(seconds))
         done = run.fetch_urls(listed("endless/1"), tmp_path, FetchSettings(retries=0, timeout=30, **FAST))
         assert reasons(done) == {"1": "not whole after 30 seconds"}
 
