@@ -20,7 +20,7 @@ starter: $(READY) ## train the student that comes with the package anew: make st
 	$(BIN)/python -m mtss_zoo_starter.pack runs/starter/student
 
 test: lint ## lint, types and all tests, the slow ones too
-	@$(BIN)/python tests/demo/chromium.py
+	@$(BIN)/python tests/browser/chromium.py
 	$(BIN)/pytest
 
 lint: $(READY) ## ruff and mypy

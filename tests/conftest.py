@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -23,6 +24,22 @@ settings.load_profile("deterministic")
 def _seeded() -> None:
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium, one for all tests: playwright runs only once in a process."""
+    sys.path.append(str(Path(__file__).parent / "browser"))
+    import chromium
+    from playwright.sync_api import sync_playwright
+
+    options = chromium.launch_options()
+    if options is None:
+        pytest.skip(f"no browser: {chromium.HOW}.")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(**options, timeout=120_000)
+        yield started
+        started.close()
 
 
 InstallPlugin = Callable[..., None]

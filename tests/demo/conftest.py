@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,8 +17,6 @@ from PIL import Image
 import mtss_zoo
 from mtss_zoo.demo.server import address, listen, make_server
 from mtss_zoo.model import AttributeModel
-
-sys.path.append(str(Path(__file__).parent))  # for `chromium`
 
 
 @pytest.fixture(scope="session")

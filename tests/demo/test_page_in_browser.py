@@ -8,9 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
-import chromium
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from mtss_zoo.interfaces import AttributeSchema, AttributeType
 from mtss_zoo.prediction import Prediction
@@ -18,17 +17,6 @@ from mtss_zoo.prediction import Prediction
 pytestmark = pytest.mark.slow
 PATIENCE = 120_000
 """Milliseconds; only a browser that hangs takes as long."""
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    options = chromium.launch_options()
-    if options is None:
-        pytest.skip(f"no browser: {chromium.HOW}.")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(**options, timeout=PATIENCE)
-        yield started
-        started.close()
 
 
 def opened(browser: Browser, url: str, **options: Any) -> Page:

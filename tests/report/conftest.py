@@ -12,7 +12,7 @@ import pytest
 
 from mtss_zoo.recipe_source import load_recipe
 
-sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "demo")]  # for `toy_runs` and `chromium`
+sys.path.append(str(Path(__file__).parent))  # for `toy_runs`
 
 from toy_runs import MTSS, STUDENT, TEACHER
 

@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import chromium
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 import mtss_zoo
 from mtss_zoo.plugins import plugins
@@ -37,17 +36,6 @@ def report(tmp_path_factory) -> Iterator[tuple[Path, object]]:
         document = mtss_zoo.report(run, folder / "report.html", pictures=2)
         yield folder / "report.html", document
     plugins.cache_clear()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    options = chromium.launch_options()
-    if options is None:
-        pytest.skip(f"no browser: {chromium.HOW}.")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(**options, timeout=PATIENCE)
-        yield started
-        started.close()
 
 
 @pytest.fixture

