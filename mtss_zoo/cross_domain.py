@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,8 @@ from torch import Tensor, nn
 
 from mtss_zoo import metrics
 from mtss_zoo.aliases import SharedClasses, read_aliases
-from mtss_zoo.checkpoint import load
-from mtss_zoo.checkpoint_files import WEIGHTS
 from mtss_zoo.errors import UsageError
-from mtss_zoo.evaluate import compare, finished_stages, score_samples
+from mtss_zoo.evaluate import compare, score_samples, side_by_side
 from mtss_zoo.interfaces import AttributeSchema, AttributeType, Dataset, Sample, Samples
 from mtss_zoo.measures import Scored
 from mtss_zoo.model import AttributeModel
@@ -53,13 +51,15 @@ def evaluate_across(
     """
     name = type(dataset).__name__.lower() if isinstance(dataset, Dataset) else str(dataset)
     other = dataset if isinstance(dataset, Dataset) else open_named(dataset, data_root, shares=False)[1]
-    known, stages = _stages(model)
+    recipe, stages = side_by_side(model)
+    known = recipe.attribute_schema
+    assert known is not None, "the recipe of a run or a checkpoint states its schema"
     shared = read_aliases(aliases, known, other.schema)
     pictures = other.split(split)
     samples = SharedPictures(pictures, shared)
     if not len(samples):
         raise UsageError(f"no picture of {split} of {name} has a class of the alias map.")
-    scored = {stage: s for stage, models in stages.items() if (s := _scored(models, shared, samples))}
+    scored = {stage: s for stage, models in stages.items() if (s := _scored(models.values(), shared, samples))}
     measured = {stage: _measured(s, {c.source: c for c in shared}) for stage, s in scored.items()}
     report: dict[str, Any] = {"split": split, "dataset": name, "pictures": len(pictures), "stages": measured}
     *_, before, last = ({}, *scored.values())
@@ -121,21 +121,8 @@ class SharedPictures:
         return tuple(self._places[name][c] for c in classes if c in self._places[name])
 
 
-def _stages(source: AttributeModel | str | Path) -> tuple[AttributeSchema, dict[str, list[AttributeModel]]]:
-    """All attribute types that are predicted, and the models of each stage by its name."""
-    if isinstance(source, AttributeModel):
-        return source.schema, {"model": [source]}
-    folder = Path(source)
-    if folder.is_dir() and not (folder / WEIGHTS).is_file():
-        recipe, stages = finished_stages(folder)
-        assert recipe.attribute_schema is not None, "a run's recipe states its schema"
-        return recipe.attribute_schema, {stage: list(models.values()) for stage, models in stages.items()}
-    model = load(source)
-    return model.schema, {folder.name: [model]}
-
-
 def _scored(
-    models: Sequence[AttributeModel], shared: Sequence[SharedClasses], samples: SharedPictures
+    models: Iterable[AttributeModel], shared: Sequence[SharedClasses], samples: SharedPictures
 ) -> dict[str, Scored]:
     """Scores NT of every shared type that one of the models has."""
     found: dict[str, Scored] = {}

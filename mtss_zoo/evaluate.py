@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -22,6 +22,9 @@ from mtss_zoo.recipe_source import load_recipe
 from mtss_zoo.regime import RecipeDataset
 from mtss_zoo.significance import bootstrap_gain
 from mtss_zoo.streams import BadImages, evaluation_batches
+
+Stages: TypeAlias = dict[str, dict[str, AttributeModel]]
+"""Stage to its models: ``all``, or one for each attribute type."""
 
 
 def evaluate(
@@ -147,13 +150,10 @@ def evaluate_run(
     Raises:
         UsageError: the folder is no run, or nothing in it is finished.
     """
-    recipe, models_of = finished_stages(run)
+    recipe, stages_of_run = finished_stages(run)
     split = split or recipe.evaluate.split
     samples = split_samples(recipe, split, data_root=data_root)
-    scored = {
-        stage: {name: s for m in models.values() for name, s in score_samples(m, samples).items()}
-        for stage, models in models_of.items()
-    }
+    scored = score_stages(stages_of_run, samples)
     schema = recipe.attribute_schema
     assert schema is not None, "a run's recipe states its schema"
     values = slice_values(samples, recipe.evaluate.slices if slices is None else slices)
@@ -166,7 +166,32 @@ def evaluate_run(
     return report
 
 
-def finished_stages(run: str | Path) -> tuple[Recipe, dict[str, dict[str, AttributeModel]]]:
+def side_by_side(source: AttributeModel | str | Path) -> tuple[Recipe, Stages]:
+    """What is measured together, and the recipe that says how: all finished stages of a run, or one model as a stage.
+
+    Args:
+        source: a model, a checkpoint folder, ``owner/repo@revision``, or a run's folder.
+
+    Raises:
+        UsageError: the model was not built from a recipe, or nothing of the run is finished.
+    """
+    if not isinstance(source, AttributeModel) and Path(source).is_dir() and not (Path(source) / WEIGHTS).is_file():
+        return finished_stages(source)
+    name, model = ("model", source) if isinstance(source, AttributeModel) else (Path(source).name, load(source))
+    if model.recipe is None:
+        raise UsageError("this model was not built from a recipe, which says how to read and measure its pictures.")
+    return model.recipe, {name: {"all": model}}
+
+
+def score_stages(stages: Stages, samples: Samples) -> dict[str, dict[str, Scored]]:
+    """Stage to scores and ground truth of every type that one of its models has."""
+    return {
+        stage: {name: s for model in models.values() for name, s in score_samples(model, samples).items()}
+        for stage, models in stages.items()
+    }
+
+
+def finished_stages(run: str | Path) -> tuple[Recipe, Stages]:
     """A run's recipe, and the models of each stage that has any, in order.
 
     Raises:

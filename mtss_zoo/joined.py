@@ -5,16 +5,13 @@ In MTSS (Table 6) these are the students that are marked with a dagger.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from typing import cast
 
-import numpy as np
-
 from mtss_zoo import registry
-from mtss_zoo.interfaces import Dataset, Sample, Samples
+from mtss_zoo.interfaces import Dataset, Samples
 from mtss_zoo.recipe import Part
-from mtss_zoo.sampling import Pairs
+from mtss_zoo.sampling import WithoutLabels
 
 
 class JoinedDataset:
@@ -49,22 +46,4 @@ class JoinedDataset:
         return cast("Dataset", target(**self.part.args, schema=None))
 
     def _joined(self, samples: Samples) -> Samples:
-        return JoinedSamples(samples, f"{self.key}/")
-
-
-class JoinedSamples:
-    """The same pictures with nothing known of them, and a prefix that keeps their ids apart from those of others."""
-
-    def __init__(self, samples: Samples, prefix: str) -> None:
-        self.samples, self.prefix = samples, prefix
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, row: int) -> Sample:
-        sample = self.samples[row]
-        return replace(sample, id=self.prefix + sample.id, labels={}, answers={})
-
-    def label_pairs(self, type_name: str) -> Pairs:
-        """None."""
-        return np.empty(0, np.int64), np.empty(0, np.int64)
+        return WithoutLabels(samples, f"{self.key}/")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -11,11 +10,11 @@ import numpy.typing as npt
 
 from mtss_zoo.boxes import BoxedSamples, Coverage, recipe_boxes
 from mtss_zoo.errors import UsageError
-from mtss_zoo.interfaces import AttributeSchema, Dataset, Sample, Samples
+from mtss_zoo.interfaces import AttributeSchema, Dataset, Samples
 from mtss_zoo.joined import JoinedDataset
 from mtss_zoo.leaks import EvaluatedPictures
 from mtss_zoo.recipe import DataSpec
-from mtss_zoo.sampling import ConcatSamples, Pairs, SubsetSamples, derived_seed, holdout_split
+from mtss_zoo.sampling import ConcatSamples, Pairs, SubsetSamples, WithoutLabels, derived_seed, holdout_split
 
 _LABELS, _POOL = 1, 2  # keep the draws of one seed apart
 
@@ -161,23 +160,6 @@ class RecipeDataset:
         if self.data.dropped == "ignore" or not len(self._train[1]):
             return [pool]
         return [pool, WithoutLabels(self._train[1])]
-
-
-class WithoutLabels:
-    """The same pictures with nothing known of them."""
-
-    def __init__(self, samples: Samples) -> None:
-        self.samples = samples
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, row: int) -> Sample:
-        return replace(self.samples[row], labels={}, answers={})
-
-    def label_pairs(self, type_name: str) -> Pairs:
-        """None."""
-        return np.empty(0, np.int64), np.empty(0, np.int64)
 
 
 def labelled_share(types: Sequence[Pairs], rows: int, share: float, seed: int) -> npt.NDArray[np.bool_]:

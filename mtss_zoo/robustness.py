@@ -12,12 +12,10 @@ import torch
 
 from mtss_zoo import corruption
 from mtss_zoo.build import build_preprocess
-from mtss_zoo.checkpoint import load
-from mtss_zoo.checkpoint_files import RECIPE, WEIGHTS
 from mtss_zoo.corrupted_samples import CorruptedSamples, Corruption
 from mtss_zoo.corruption import CORRUPTIONS, GROUPS, SEVERITIES, Variant
 from mtss_zoo.errors import UsageError
-from mtss_zoo.evaluate import finished_stages, score, split_samples
+from mtss_zoo.evaluate import Stages, score, side_by_side, split_samples
 from mtss_zoo.interfaces import Batch, Dataset, Samples
 from mtss_zoo.measures import Scored, measure
 from mtss_zoo.model import AttributeModel
@@ -28,7 +26,6 @@ from mtss_zoo.streams import BadImages, evaluation_batches
 
 Row: TypeAlias = dict[str, dict[str, float]]
 """``all`` and each attribute type to metric to value: recall@k, f1@k, and acc@1 of a single type."""
-Stages: TypeAlias = dict[str, list[AttributeModel]]
 
 
 def evaluate_corrupted(
@@ -71,7 +68,7 @@ def evaluate_corrupted(
     for name in names:
         corruption.check(name, variant=variant)
     corruption.prepare(names)
-    recipe, stages = _stages(model)
+    recipe, stages = side_by_side(model)
     split = split or recipe.evaluate.split
     samples = _some(split_samples(recipe, split, dataset, data_root), max_images, seed)
     count = PictureCount(len(samples) * (1 + len(names) * len(SEVERITIES)))
@@ -126,7 +123,7 @@ class _Measuring:
         parts: dict[str, dict[str, list[Scored]]] = {stage: {} for stage in self.stages}
         for batch in batches:
             for stage, models in self.stages.items():
-                for name, scored in (item for model in models for item in score(model, [batch]).items()):
+                for name, scored in (item for model in models.values() for item in score(model, [batch]).items()):
                     parts[stage].setdefault(name, []).append(scored)
             self.count.add(len(batch.rows))
         if not all(parts.values()):
@@ -136,21 +133,6 @@ class _Measuring:
 
 def _joined(parts: Sequence[Scored]) -> Scored:
     return Scored(*(torch.cat([getattr(part, field) for part in parts]) for field in ("scores", "labels", "rows")))
-
-
-def _stages(model: AttributeModel | str | Path) -> tuple[Recipe, Stages]:
-    """What is measured side by side, and the recipe that says how."""
-    if not isinstance(model, AttributeModel) and _is_run(Path(model)):
-        recipe, found = finished_stages(model)
-        return recipe, {stage: list(models.values()) for stage, models in found.items()}
-    name, one = ("model", model) if isinstance(model, AttributeModel) else (Path(model).name, load(model))
-    if one.recipe is None:
-        raise UsageError("this model was not built from a recipe, which says how to read and measure its pictures.")
-    return one.recipe, {name: [one]}
-
-
-def _is_run(folder: Path) -> bool:
-    return (folder / RECIPE).is_file() and not (folder / WEIGHTS).is_file()
 
 
 def _some(samples: Samples, max_images: int | None, seed: int) -> Samples:

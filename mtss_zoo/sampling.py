@@ -6,7 +6,7 @@ Everything here is a pure function of its arguments: the same seed and epoch giv
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -150,6 +150,24 @@ class SubsetSamples:
         new_rows = np.repeat(np.arange(len(self.rows)), count)
         within = np.arange(len(new_rows)) - np.repeat(np.cumsum(count) - count, count)
         return new_rows, labels[np.repeat(start, count) + within]
+
+
+class WithoutLabels:
+    """The same pictures with nothing known of them; ``prefix`` keeps their ids apart from those of other pictures."""
+
+    def __init__(self, samples: Samples, prefix: str = "") -> None:
+        self.samples, self.prefix = samples, prefix
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, row: int) -> Sample:
+        sample = self.samples[row]
+        return replace(sample, id=self.prefix + sample.id, labels={}, answers={})
+
+    def label_pairs(self, type_name: str) -> Pairs:
+        """None."""
+        return np.empty(0, np.int64), np.empty(0, np.int64)
 
 
 def holdout_split(samples: Samples, share: float, seed: int) -> tuple[SubsetSamples, SubsetSamples]:

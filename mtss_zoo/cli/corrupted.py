@@ -9,7 +9,6 @@ from typing import Annotated, Any, cast
 import typer
 
 from mtss_zoo.cli.output import print_json, print_table
-from mtss_zoo.errors import UsageError
 
 Corruptions = Annotated[
     bool, typer.Option("--corruptions", help="On pictures with 15 corruptions in 5 severities, too.")
@@ -18,16 +17,6 @@ Variant = Annotated[str | None, typer.Option(help="Corruptions: imaug, or imagen
 Names = Annotated[str | None, typer.Option(help="Corruptions: some only, such as fog,snow.")]
 MaxImages = Annotated[int | None, typer.Option(min=1, help="Corruptions: measure on a fixed random part.")]
 Workers = Annotated[int | None, typer.Option(min=0, help="Corruptions: processes that corrupt pictures.")]
-
-
-def without_corruptions(**options: object) -> None:
-    """Refuses the options that go with ``--corruptions`` where it was not given.
-
-    Raises:
-        UsageError: one of them was given.
-    """
-    if given := [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]:
-        raise UsageError(f"{' and '.join(given)} can be given with --corruptions only.")
 
 
 def evaluate_corruptions(

@@ -15,16 +15,6 @@ Aliases = Annotated[Path | None, typer.Option(help="Other domain: a YAML file th
 Target = Annotated[str | None, typer.Option(help="Other domain: its dataset, a component or a recipe.")]
 
 
-def alone(**options: object) -> None:
-    """Refuses the options that say nothing of another domain.
-
-    Raises:
-        UsageError: one of them was given.
-    """
-    if given := [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]:
-        raise UsageError(f"{' and '.join(given)} cannot be given with --aliases.")
-
-
 def evaluate_across(
     folder: Path, aliases: Path | None, dataset: str | None, split: str | None, data_root: Path | None, as_json: bool
 ) -> None:

@@ -17,6 +17,18 @@ Overrides = Annotated[
 DataRoot = Annotated[Path | None, typer.Option(help="Folder of the dataset, where it is one on disk.")]
 
 
+def refuse(why: str, **options: object) -> None:
+    """Refuses options that say nothing beside others: each that was given is named.
+
+    Raises:
+        UsageError: one of them was given.
+    """
+    given = [name for name, value in options.items() if value is not None and value is not False]
+    if given:
+        names = " and ".join("--" + name.replace("_", "-") for name in given)
+        raise UsageError(f"{names} {why}.")
+
+
 def print_json(value: Any) -> None:
     """JSON on standard output; NaN, which JSON lacks, is null."""
     from mtss_zoo.json_text import to_json

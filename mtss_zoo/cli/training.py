@@ -10,7 +10,7 @@ import typer
 
 from mtss_zoo.cli import corrupted, crossing
 from mtss_zoo.cli.measured import print_classes, print_report, print_slices
-from mtss_zoo.cli.output import DataRoot, Json, Overrides, parse_overrides, print_json, print_table
+from mtss_zoo.cli.output import DataRoot, Json, Overrides, parse_overrides, print_json, print_table, refuse
 
 Out = Annotated[Path | None, typer.Option(help="The run's folder; the same command again goes on where it was.")]
 
@@ -59,15 +59,17 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure every finished stage of a run, or one checkpoint."""
+    plain = {"classes": classes, "slice": slices or None}
+    of_corruptions = {"variant": variant, "names": names, "max_images": max_images, "workers": workers}
     if aliases or dataset:
-        others = {"variant": variant, "names": names, "max_images": max_images, "workers": workers}
-        crossing.alone(corruptions=corruptions or None, classes=classes, slice=slices or None, **others)
+        refuse("cannot be given with --aliases", corruptions=corruptions, **plain, **of_corruptions)
         crossing.evaluate_across(folder, aliases, dataset, split, data_root, as_json)
         return
     if corruptions:
+        refuse("cannot be given with --corruptions", **plain)
         corrupted.evaluate_corruptions(folder, split, data_root, variant, names, max_images, workers, as_json)
         return
-    corrupted.without_corruptions(variant=variant, names=names, max_images=max_images, workers=workers)
+    refuse("can be given with --corruptions only", **of_corruptions)
     from mtss_zoo import evaluate as measure_one
     from mtss_zoo.evaluate import evaluate_run
 

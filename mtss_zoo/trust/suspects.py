@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mtss_zoo.evaluate import finished_stages, score_samples, split_samples
+from mtss_zoo.evaluate import finished_stages, score_stages, split_samples
 from mtss_zoo.interfaces import AttributeType, Samples
 from mtss_zoo.measures import Scored
 
@@ -62,10 +62,7 @@ def find_suspects(
     """
     recipe, stages = finished_stages(run)
     samples = split_samples(recipe, split, data_root=data_root)
-    scored = {
-        stage: {name: s for m in models.values() for name, s in score_samples(m, samples).items()}
-        for stage, models in stages.items()
-    }
+    scored = score_stages(stages, samples)
     schema = recipe.attribute_schema
     assert schema is not None, "a run's recipe states its schema"
     types = {}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mtss_zoo.errors import UsageError
 from mtss_zoo.interfaces import AttributeSchema, Dataset, Sample, Samples
 from mtss_zoo.recipe import DataSpec, Part
-from mtss_zoo.regime import RecipeDataset, WithoutLabels, labelled_share
+from mtss_zoo.regime import RecipeDataset, labelled_share
 
 SCHEMA = AttributeSchema.from_dict(
     {"types": [{"name": "colour", "kind": "single", "classes": 4}, {"name": "trims", "kind": "multi", "classes": 3}]}
