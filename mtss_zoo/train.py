@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,9 +63,15 @@ def train(
         The folder of the last stage that was asked for: with a ``per_type`` stage it holds one for each type.
 
     Raises:
-        UsageError: the folder belongs to another recipe, or the stage, type or split does not exist.
+        UsageError: the folder belongs to another recipe, the stage, type or split does not exist, or a process that
+            only reads pictures would train too, as the script calls this outside of its main block.
         KeyboardInterrupt: after Ctrl-C, once a restart point is written.
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # while a new process imports the script
+        raise UsageError(
+            "the processes that read pictures import this script too. Put what it runs below a line "
+            '`if __name__ == "__main__":`, so that they do not train as well.'
+        )
     from mtss_zoo.stage import expand, open_data
 
     resolved = load_recipe(recipe, overrides)

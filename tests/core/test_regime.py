@@ -14,6 +14,7 @@ from mtss_zoo.errors import UsageError
 from mtss_zoo.interfaces import AttributeSchema, Dataset, Sample, Samples
 from mtss_zoo.recipe import DataSpec, Part
 from mtss_zoo.regime import RecipeDataset, labelled_share
+from mtss_zoo.sampling import WithoutLabels
 
 SCHEMA = AttributeSchema.from_dict(
     {"types": [{"name": "colour", "kind": "single", "classes": 4}, {"name": "trims", "kind": "multi", "classes": 3}]}

@@ -414,6 +414,34 @@ def test_workers_end_when_the_main_process_is_killed() -> None:
         main.communicate(timeout=300)
 
 
+IN_A_GROUP = """
+import os, sys
+from torch import distributed
+from mtss_zoo.workers import read_ahead
+
+class SaysWhoStartedIt:
+    def __getitem__(self, request): return os.getppid()
+
+if __name__ == "__main__":
+    for group in (False, True):
+        if group:
+            store = distributed.FileStore(sys.argv[1], 1)
+            distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+        (starter,) = read_ahead(SaysWhoStartedIt(), [0], 1, pin_memory=False)
+        print("own" if starter == os.getpid() else "apart")
+"""
+
+
+@pytest.mark.slow
+def test_workers_of_a_distributed_run_are_no_forks_of_it(tmp_path: Path) -> None:
+    """A process group has threads, and a fork may copy a lock that one of them holds: its worker then never starts."""
+    script = tmp_path / "started.py"
+    script.write_text(IN_A_GROUP)
+    command = [sys.executable, str(script), str(tmp_path / "store")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.stdout.split() == ["own", "apart"], done.stderr
+
+
 def test_what_a_worker_gets_can_be_sent_to_another_process() -> None:
     reader = BatchReader(Pictures(4), SCHEMA, AUGMENTS, PREPROCESS, seed=0)
     assert len(pickle.loads(pickle.dumps(reader)).samples) == 4

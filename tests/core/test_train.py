@@ -3,6 +3,8 @@
 import csv
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -387,3 +389,22 @@ def test_pretraining_is_neither_validated_nor_measured(train: Train) -> None:
     folder = train(stage="student", overrides={"stages.student": stage | changed})
     assert list(json.loads((folder / "metrics.json").read_text())) == ["training"]
     assert "val/f1@1" not in rows(folder)[-1]
+
+
+UNGUARDED = """
+import multiprocessing, sys, mtss_zoo
+if __name__ == "__main__":
+    other = multiprocessing.get_context("spawn").Process(target=print)
+    other.start()
+    other.join()
+else:
+    mtss_zoo.train("mtss_quickstart", sys.argv[1])
+"""
+
+
+def test_a_script_without_a_main_block_is_not_run_again_by_its_readers(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    done = subprocess.run([sys.executable, str(script), str(tmp_path / "run")], capture_output=True, text=True)
+    assert 'below a line `if __name__ == "__main__":`' in done.stderr
+    assert not (tmp_path / "run").exists()

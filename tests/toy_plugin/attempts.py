@@ -14,11 +14,12 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mtss_zoo
-import mtss_zoo.fit
-from mtss_zoo.training_module import TrainingModule
+
+if TYPE_CHECKING:
+    from mtss_zoo.training_module import TrainingModule
 
 RECIPE = Path(__file__).with_name("recipe.yaml")
 
@@ -40,10 +41,10 @@ def kill_at(module: str, name: str, n: int) -> None:
     setattr(owner, last, replacement)
 
 
-def recording(step: Callable[..., Any], seen: list[list[int]], modules: list[TrainingModule]) -> Callable[..., Any]:
+def recording(step: Callable[..., Any], seen: list[list[int]], modules: "list[TrainingModule]") -> Callable[..., Any]:
     """A training step that notes which pictures it saw."""
 
-    def training_step(module: TrainingModule, batch: Any, batch_idx: int) -> Any:
+    def training_step(module: "TrainingModule", batch: Any, batch_idx: int) -> Any:
         modules[:] = [module]
         seen.append(next(iter(batch.values())).rows.tolist())
         return step(module, batch, batch_idx)
@@ -56,6 +57,8 @@ def attempt(out: Path, rank: int, kill: list[Any] | None, arguments: dict[str, A
     random.seed(os.getpid())  # a run must not depend on the state that it finds
     if kill:
         kill_at(*kill)
+    from mtss_zoo.training_module import TrainingModule
+
     seen: list[list[int]] = []
     modules: list[TrainingModule] = []
     TrainingModule.training_step = recording(TrainingModule.training_step, seen, modules)
@@ -95,4 +98,5 @@ def main(jobs: dict[str, Any]) -> list[list[int]]:
 
 
 if __name__ == "__main__":
+    importlib.import_module("mtss_zoo.fit")  # here, as the workers of a distributed run import this file too
     print(json.dumps([main(jobs) for jobs in json.loads(sys.argv[1])]))
