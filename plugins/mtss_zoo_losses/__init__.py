@@ -56,6 +56,13 @@ class EmbeddingDistillationArgs:
     beta: Annotated[float, Ge(0)] = 1.0
 
 
+@dataclass(frozen=True)
+class ScoreDistillationArgs:
+    """``scale``: what the cosines are multiplied by; best the one that the teachers were trained with."""
+
+    scale: Annotated[float, Gt(0)] = 16.0
+
+
 @hookimpl
 def mtss_zoo_components() -> list[Component]:
     """The losses of this package."""
@@ -93,5 +100,12 @@ def mtss_zoo_components() -> list[Component]:
             "mtss_zoo_losses.distillation:EmbeddingDistillationLoss",
             summary="MTSS student: cosine distance to the teacher, weighted by its certainty",
             args=EmbeddingDistillationArgs,
+        ),
+        Component(
+            "loss",
+            "score_distillation",
+            "mtss_zoo_losses.distillation:ScoreDistillationLoss",
+            summary="MTSS student: divergence of its scores from the teacher's",
+            args=ScoreDistillationArgs,
         ),
     ]
