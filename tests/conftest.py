@@ -1,6 +1,8 @@
 """What all tests share: one thread, the CPU, no network, the same random numbers, and plugins of their own."""
 
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,7 +31,6 @@ def _seeded() -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Headless Chromium, one for all tests: playwright runs only once in a process."""
-    sys.path.append(str(Path(__file__).parent / "browser"))
     import chromium
     from playwright.sync_api import sync_playwright
 
@@ -40,6 +41,25 @@ def browser() -> Iterator[Any]:
         started = playwright.chromium.launch(**options, timeout=120_000)
         yield started
         started.close()
+
+
+Zoo = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def zoo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Zoo:
+    """``zoo("list", "--json")`` gives exit code, standard output, standard error of ``mtss-zoo list --json``."""
+    from mtss_zoo.cli import main
+
+    def run(*args: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["mtss-zoo", *map(str, args)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+            raise SystemExit(0)
+        captured = capsys.readouterr()
+        return int(stop.value.code or 0), captured.out, captured.err
+
+    return run
 
 
 InstallPlugin = Callable[..., None]
@@ -77,3 +97,25 @@ def toy_plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     plugins.cache_clear()
     yield folder
     plugins.cache_clear()
+
+
+ToyProcess = Callable[[str, Any], Any]
+
+
+@pytest.fixture(scope="session")
+def toy_process() -> ToyProcess:
+    """``toy_process("attempts.py", jobs)`` runs a script of `tests/toy_plugin` on its own; what it prints, as JSON.
+
+    It returns once all processes that the script has started have ended, as they hold the pipe that is read here.
+    """
+    folder = Path(__file__).parent / "toy_plugin"
+
+    def run(script: str, argument: Any) -> Any:
+        environment = os.environ | {"PYTHONPATH": str(folder)}
+        command = [sys.executable, str(folder / script), json.dumps(argument)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
+        print(done.stderr)
+        assert done.returncode == 0, done.stderr
+        return json.loads((done.stdout.splitlines() or ["null"])[-1])
+
+    return run

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from mtss_zoo.cli import main
 from mtss_zoo.progress import PictureCount
 
 
 @pytest.fixture
-def predict(monkeypatch, capsys, tmp_path, onnx_file):
+def predict(monkeypatch, zoo, tmp_path, onnx_file):
     """``predict("shop", "--json")`` gives exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*args: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mtss-zoo", "predict", str(onnx_file), *map(str, args)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        return int(stop.value.code or 0), captured.out, captured.err
-
-    return run
+    return lambda *args: zoo("predict", onnx_file, *args)
 
 
 def test_a_folder_goes_into_a_file_and_the_bad_ones_do_no_harm(predict, shop, tmp_path):

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from PIL import Image
-
-from mtss_zoo.cli import main
 
 TINY = """
 name: tiny
@@ -40,20 +37,12 @@ stages:
 
 
 @pytest.fixture
-def zoo(monkeypatch, capsys, tmp_path):
+def zoo(monkeypatch, zoo, tmp_path):
     """``zoo("list", "--json")`` gives exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
 
-    def run(*args: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mtss-zoo", *map(str, args)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        return int(stop.value.code or 0), captured.out, captured.err
-
-    return run
+    return zoo
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 import mtss_zoo
-from mtss_zoo.cli import main
 from mtss_zoo.json_text import to_json
 
 pytest.importorskip("imagecorruptions")
@@ -26,19 +24,11 @@ def checkpoint(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def evaluate(monkeypatch, capsys, checkpoint):
+def evaluate(monkeypatch, zoo, checkpoint):
     """``evaluate("--corruptions")`` gives exit code, standard output, standard error."""
     monkeypatch.setenv("COLUMNS", "100")
 
-    def run(*args: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mtss-zoo", "evaluate", str(checkpoint), *args])
-        with pytest.raises(SystemExit) as stop:
-            main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        return int(stop.value.code or 0), captured.out, captured.err
-
-    return run
+    return lambda *args: zoo("evaluate", checkpoint, *args)
 
 
 def test_json_is_what_python_gives(evaluate, checkpoint) -> None:

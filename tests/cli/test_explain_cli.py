@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import mtss_zoo
-from mtss_zoo.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -22,22 +20,14 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def explain(folder, monkeypatch, capsys, tmp_path):
+def explain(folder, monkeypatch, zoo, tmp_path):
     """``explain("shirt.jpg", "--json")`` gives exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "other").mkdir()
     for name in ("shirt.jpg", "other/shirt.png"):
         Image.effect_mandelbrot((60, 80), (-2, -1.5, 1, 1.5), 50).convert("RGB").save(name)
 
-    def run(*args: object, model: object = folder) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mtss-zoo", "explain", str(model), *map(str, args)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        return int(stop.value.code or 0), captured.out, captured.err
-
-    return run
+    return lambda *args, model=folder: zoo("explain", model, *args)
 
 
 def test_it_prints_where_the_drawing_is(explain):

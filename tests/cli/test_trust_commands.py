@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from PIL import Image
 
 import mtss_zoo
-from mtss_zoo.cli import main
 
 Zoo = Callable[..., tuple[int, str, str]]
 ALIASES = Path(__file__).parents[2] / "docs/garments_street.yaml"
@@ -44,20 +42,12 @@ stages:
 
 
 @pytest.fixture
-def zoo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Zoo:
+def zoo(monkeypatch: pytest.MonkeyPatch, zoo: Zoo, tmp_path: Path) -> Zoo:
     """``zoo("list", "--json")`` gives exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
 
-    def run(*args: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mtss-zoo", *map(str, args)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        return int(stop.value.code or 0), captured.out, captured.err
-
-    return run
+    return zoo
 
 
 @pytest.fixture(scope="module")

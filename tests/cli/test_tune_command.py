@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from mtss_zoo.cli import main
 
 TINY = """
 name: tiny
@@ -31,21 +28,13 @@ LR, DECAY = "stages.labels.optimizer.lr", "stages.labels.optimizer.weight_decay"
 
 
 @pytest.fixture
-def zoo(monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> Any:
+def zoo(monkeypatch: pytest.MonkeyPatch, zoo: Any, tmp_path: Path) -> Any:
     """``zoo("tune", "tiny.yaml")`` gives exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
     (tmp_path / "tiny.yaml").write_text(TINY)
 
-    def run(*args: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mtss-zoo", *map(str, args)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        return int(stop.value.code or 0), captured.out, captured.err
-
-    return run
+    return zoo
 
 
 def test_a_search_says_what_it_tries_and_what_was_best(zoo: Any, tmp_path: Path) -> None:

@@ -1,16 +1,12 @@
 """Two processes on the CPU (gloo) train one model: same weights, other pictures."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-TOY = Path(__file__).parents[1] / "toy_plugin"
 OVERRIDES = {
     "trainer.devices": 2,
     "trainer.strategy": "ddp",
@@ -25,23 +21,14 @@ MIDDLE = ["mtss_zoo.training_module", "TrainingModule.training_step", 6]
 pytestmark = pytest.mark.slow
 
 
-def run(script: str, argument: Any) -> str:
-    """A script of the toy plugin in a process of its own; what it prints."""
-    environment = os.environ | {"PYTHONPATH": str(TOY)}
-    command = [sys.executable, str(TOY / script), json.dumps(argument)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(toy_process: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``whole`` trained undisturbed, ``killed`` was killed in the midst of an epoch and went on."""
     folder = tmp_path_factory.mktemp("ddp")
     shared = {"world_size": 2, "arguments": COLOUR}
     whole = {"out": str(folder / "whole"), "attempts": [None], **shared}
     killed = {"out": str(folder / "killed"), "attempts": [MIDDLE, None], **shared}
-    assert json.loads(run("attempts.py", [whole, killed]).splitlines()[-1]) == [[[0, 0]], [KILLED, [0, 0]]]
+    assert toy_process("attempts.py", [whole, killed]) == [[[0, 0]], [KILLED, [0, 0]]]
     return folder
 
 
@@ -76,9 +63,9 @@ def test_a_killed_run_goes_on_bit_equal(runs: Path) -> None:
         assert found.read_bytes() == expected.read_bytes(), name
 
 
-def test_lightning_starts_the_second_process_by_itself(runs: Path, tmp_path: Path) -> None:
+def test_lightning_starts_the_second_process_by_itself(toy_process: Any, runs: Path, tmp_path: Path) -> None:
     """All stages, one after the other, in the same two processes."""
-    run("launched.py", {"out": str(tmp_path), "overrides": OVERRIDES | {"stages.student.batch_size": 4}})
+    toy_process("launched.py", {"out": str(tmp_path), "overrides": OVERRIDES | {"stages.student.batch_size": 4}})
     expected = (runs / "whole" / "teachers" / "colour" / "model.safetensors").read_bytes()
     assert (tmp_path / "teachers" / "colour" / "model.safetensors").read_bytes() == expected
     assert (tmp_path / "student" / "model.safetensors").is_file()

@@ -1,16 +1,11 @@
 """Kill -9 at any moment, run the same command again: nothing is lost, nothing is different."""
 
-import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-TOY = Path(__file__).parents[1] / "toy_plugin"
 KILLED = [-signal.SIGKILL]
 
 MOMENTS = [
@@ -26,24 +21,13 @@ MOMENTS = [
 ]
 
 
-def run_attempts(*jobs: dict[str, Any]) -> list[list[list[int]]]:
-    """How the processes of every attempt of every job ended."""
-    environment = os.environ | {"PYTHONPATH": str(TOY)}
-    command = [sys.executable, str(TOY / "attempts.py"), json.dumps(jobs)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    print(done.stderr)
-    ends: list[list[list[int]]] = json.loads(done.stdout.splitlines()[-1])
-    return ends
-
-
 @pytest.mark.slow
-def test_a_killed_run_ends_bit_equal_to_one_that_was_left_alone(tmp_path: Path) -> None:
+def test_a_killed_run_ends_bit_equal_to_one_that_was_left_alone(toy_process: Any, tmp_path: Path) -> None:
     """Shuffled, augmented pictures from 2 workers, dropout, batch statistics, an EMA, cached teachers' embeddings."""
     shared = {"arguments": {"overrides": {"data.workers": 2, "stages.teachers.ema": 0.9}}}
     whole = {"out": str(tmp_path / "whole"), "attempts": [None], **shared}
     killed = {"out": str(tmp_path / "killed"), "attempts": [*MOMENTS, None], **shared}
-    assert run_attempts(whole, killed) == [[[0]], [KILLED] * len(MOMENTS) + [[0]]]
+    assert toy_process("attempts.py", [whole, killed]) == [[[0]], [KILLED] * len(MOMENTS) + [[0]]]
     for run in ("teachers/colour", "teachers/marks", "student"):
         for name in ("model.safetensors", "log.csv", "metrics.json"):
             expected = (tmp_path / "whole" / run / name).read_bytes()
@@ -52,13 +36,12 @@ def test_a_killed_run_ends_bit_equal_to_one_that_was_left_alone(tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_with_another_number_of_workers(tmp_path: Path) -> None:
+def test_a_run_goes_on_with_another_number_of_workers(toy_process: Any, tmp_path: Path) -> None:
     chosen = {"stage": "teachers", "type_name": "marks"}
     two = {"arguments": {**chosen, "overrides": {"data.workers": 2}}, "attempts": [MOMENTS[0]]}
     none = {"arguments": {**chosen, "overrides": {"data.workers": 0}}, "attempts": [None]}
-    run_attempts(
-        {**none, "out": str(tmp_path / "whole")}, *({**job, "out": str(tmp_path / "run")} for job in (two, none))
-    )
+    again = [{**job, "out": str(tmp_path / "run")} for job in (two, none)]
+    toy_process("attempts.py", [{**none, "out": str(tmp_path / "whole")}, *again])
     for name in ("model.safetensors", "log.csv"):
         found, expected = (tmp_path / folder / "teachers" / "marks" / name for folder in ("run", "whole"))
         assert found.read_bytes() == expected.read_bytes()

@@ -14,26 +14,18 @@ from PIL import Image
 
 import mtss_zoo
 from mtss_zoo import demo
-from mtss_zoo.cli import main
 from mtss_zoo.demo.examples import example_pictures
 from mtss_zoo.demo.server import PORTS, address, listen
 from mtss_zoo.errors import MtssZooError, UsageError
 
 
 @pytest.fixture
-def serve(monkeypatch, capsys):
+def serve(monkeypatch, zoo):
     """``serve("--port", 1)`` with everything but the model and the server; gives exit code and standard error."""
     monkeypatch.setattr("mtss_zoo.cli.serving.open_model", lambda name: name)
     monkeypatch.setattr("mtss_zoo.demo.server.serve", lambda model, **options: print(model, sorted(options.items())))
 
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mtss-zoo", "serve", "folder", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        captured = capsys.readouterr()
-        return int(stop.value.code or 0), captured.out, captured.err
-
-    return run
+    return lambda *args: zoo("serve", "folder", *args)
 
 
 def test_by_default_only_this_machine_reaches_the_page(serve):

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,6 @@ import torch
 
 pytestmark = pytest.mark.slow
 
-TOY = Path(__file__).parents[1] / "toy_plugin"
 # Where a process is killed.
 LEARNED = ["mtss_zoo.fit", "measure", 1]  # trained to the end, and the last restart point is still there
 MOMENTS = [
@@ -46,23 +42,16 @@ def histogram(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def run_attempts(tmp_path: Path, attempts: dict[str, Any], overrides: Any = None, **job: Any) -> list[Any]:
-    """Trains into a folder for each key, as often as it has attempts; how their processes ended."""
+def jobs(tmp_path: Path, attempts: dict[str, Any], overrides: Any = None, **job: Any) -> list[dict[str, Any]]:
+    """Training into a folder for each key, as often as it has attempts."""
     job["arguments"] = {"stage": "student", "overrides": OVERRIDES | (overrides or {})}
-    jobs = [{"out": str(tmp_path / out), "attempts": tried, **job} for out, tried in attempts.items()]
-    environment = os.environ | {"PYTHONPATH": str(TOY)}
-    command = [sys.executable, str(TOY / "attempts.py"), json.dumps(jobs)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    print(done.stderr)
-    ends: list[Any] = json.loads(done.stdout.splitlines()[-1])
-    return ends
+    return [{"out": str(tmp_path / out), "attempts": tried, **job} for out, tried in attempts.items()]
 
 
-def test_a_killed_stage_ends_bit_equal_to_one_that_was_left_alone(tmp_path: Path) -> None:
+def test_a_killed_stage_ends_bit_equal_to_one_that_was_left_alone(toy_process: Any, tmp_path: Path) -> None:
     """Student, teacher and optimiser with batch statistics and dropout; the log, and the pseudo labels."""
     attempts = {"whole": [LEARNED], "killed": MOMENTS}
-    assert run_attempts(tmp_path, attempts) == [[KILLED], [KILLED] * len(MOMENTS)]
+    assert toy_process("attempts.py", jobs(tmp_path, attempts)) == [[KILLED], [KILLED] * len(MOMENTS)]
     whole, killed = (tmp_path / out / "student" for out in attempts)
     for name in ("log.csv", "pseudo_labels.csv"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes()
@@ -73,12 +62,12 @@ def test_a_killed_stage_ends_bit_equal_to_one_that_was_left_alone(tmp_path: Path
         torch.testing.assert_close(states[0][part], states[1][part], rtol=0, atol=0)
 
 
-def test_two_processes_count_pseudo_labels_together_and_go_on_bit_equal(tmp_path: Path) -> None:
+def test_two_processes_count_pseudo_labels_together_and_go_on_bit_equal(toy_process: Any, tmp_path: Path) -> None:
     """Three steps of 4 pictures in each process are 24 an epoch."""
     shared = {"trainer.devices": 2, "trainer.strategy": "ddp", "stages.student.batch_size": 2}
     attempts = {"whole": [None], "killed": [MOMENTS[0], None]}
-    ends = run_attempts(tmp_path, attempts, shared, world_size=2)
-    assert ends == [[[0, 0]], [KILLED * 2, [0, 0]]]
+    killed_and_whole = jobs(tmp_path, attempts, shared, world_size=2)
+    assert toy_process("attempts.py", killed_and_whole) == [[[0, 0]], [KILLED * 2, [0, 0]]]
     whole, killed = (tmp_path / out / "student" for out in attempts)
     for name in ("model.safetensors", "log.csv", "pseudo_labels.csv", "metrics.json"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes(), name

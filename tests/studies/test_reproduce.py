@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import torch
 
 import mtss_zoo.cross_domain
 import mtss_zoo.robustness
-from mtss_zoo.cli import main
 from mtss_zoo.errors import UnknownNameError, UsageError
 from mtss_zoo.json_text import to_json
 from mtss_zoo.measures import Scored, measure
@@ -174,17 +172,9 @@ def test_every_table_has_one_to_try_without_data() -> None:
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Any:
-    def run(*args: object) -> tuple[int, str, str]:
-        monkeypatch.setenv("COLUMNS", "250")
-        monkeypatch.setattr(sys, "argv", ["mtss-zoo", "reproduce", *map(str, args)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        return int(stop.value.code or 0), captured.out, captured.err
-
-    return run
+def command(monkeypatch: pytest.MonkeyPatch, zoo: Any) -> Any:
+    monkeypatch.setenv("COLUMNS", "250")
+    return lambda *args: zoo("reproduce", *args)
 
 
 def test_without_a_name_all_tables_are_listed(command: Any) -> None:

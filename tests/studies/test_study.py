@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from mtss_zoo.cli import main
 from mtss_zoo.errors import UsageError
 from mtss_zoo.evaluate import evaluate_run
 from mtss_zoo.recipe_source import load_recipe
@@ -128,22 +126,14 @@ def test_a_folder_of_another_recipe_is_refused(toy_recipe, monkeypatch: pytest.M
 
 
 @pytest.fixture
-def command(toy_recipe, monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> Any:
+def command(toy_recipe, monkeypatch: pytest.MonkeyPatch, zoo: Any, tmp_path: Path) -> Any:
     """``command("study", ...)`` gives exit code, standard output, standard error; ``study.yaml`` has two cells."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     recipe = toy_recipe(grid={"stages": {"whole": {}, "teachers": {"stages.student": None}}})
     (tmp_path / "study.yaml").write_text(recipe.to_yaml())
 
-    def run(*args: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mtss-zoo", *map(str, args)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        return int(stop.value.code or 0), captured.out, captured.err
-
-    return run
+    return zoo
 
 
 def test_a_failed_cell_is_exit_code_1_and_the_table_is_printed_all_the_same(command, monkeypatch) -> None:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-TOY = Path(__file__).parents[1] / "toy_plugin"
 KILL, CTRL_C = int(signal.SIGKILL), int(signal.SIGINT)
 STUDY = {
     "overrides": {
@@ -36,16 +32,15 @@ MOMENTS = [
 ]
 
 
-def study(out: Path, *moments: Any, **arguments: Any) -> list[int]:
-    """How every attempt ended, once all processes have: each holds the pipe that is read here."""
-    job = {"out": str(out), "attempts": moments, "arguments": STUDY | arguments}
-    environment = os.environ | {"PYTHONPATH": str(TOY)}
-    command = [sys.executable, str(TOY / "studied.py"), json.dumps(job)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    print(done.stderr)
-    assert done.returncode == 0
-    ends: list[int] = json.loads(done.stdout.splitlines()[-1])
-    return ends
+@pytest.fixture
+def study(toy_process: Any) -> Any:
+    """``study(out, *moments, **arguments)``: how every attempt ended."""
+
+    def run(out: Path, *moments: Any, **arguments: Any) -> Any:
+        job = {"out": str(out), "attempts": moments, "arguments": STUDY | arguments}
+        return toy_process("studied.py", job)
+
+    return run
 
 
 def same_weights(one: Path, other: Path) -> None:
@@ -56,7 +51,7 @@ def same_weights(one: Path, other: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_study_ends_as_one_that_was_left_alone(tmp_path: Path) -> None:
+def test_a_killed_study_ends_as_one_that_was_left_alone(study: Any, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert study(whole, None) == [0]
     assert study(killed, *MOMENTS, None) == [130 if m[-1] == CTRL_C else -KILL for m in MOMENTS] + [0]
@@ -65,7 +60,7 @@ def test_a_killed_study_ends_as_one_that_was_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_share_a_study_and_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+def test_two_processes_share_a_study_and_end_with_the_one_that_started_them(study: Any, tmp_path: Path) -> None:
     out = tmp_path / "study"
     joining = ["multiprocessing.process", "BaseProcess.join", 1]
     assert study(out, [*joining, KILL], processes=2) == [-KILL]

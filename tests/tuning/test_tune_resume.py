@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-TOY = Path(__file__).parents[1] / "toy_plugin"
 KILL, CTRL_C = int(signal.SIGKILL), int(signal.SIGINT)
 LR = "stages.student.optimizer.lr"
 SEARCH = {
@@ -36,16 +31,15 @@ MOMENTS = [
 ]
 
 
-def search(out: Path, *moments: Any, **arguments: Any) -> list[int]:
-    """How every attempt ended, once all processes have: each holds the pipe that is read here."""
-    job = {"out": str(out), "attempts": moments, "arguments": SEARCH | arguments}
-    environment = os.environ | {"PYTHONPATH": str(TOY)}
-    command = [sys.executable, str(TOY / "searched.py"), json.dumps(job)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    print(done.stderr)
-    assert done.returncode == 0
-    ends: list[int] = json.loads(done.stdout.splitlines()[-1])
-    return ends
+@pytest.fixture
+def search(toy_process: Any) -> Any:
+    """``search(out, *moments, **arguments)``: how every attempt ended."""
+
+    def run(out: Path, *moments: Any, **arguments: Any) -> Any:
+        job = {"out": str(out), "attempts": moments, "arguments": SEARCH | arguments}
+        return toy_process("searched.py", job)
+
+    return run
 
 
 def table(out: Path) -> list[dict[str, str]]:
@@ -54,7 +48,7 @@ def table(out: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_a_killed_search_ends_as_one_that_was_left_alone(tmp_path: Path) -> None:
+def test_a_killed_search_ends_as_one_that_was_left_alone(search: Any, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert search(whole, None) == [0]
     assert search(killed, *MOMENTS, None) == [130 if m[-1] == CTRL_C else -KILL for m in MOMENTS] + [0]
@@ -67,7 +61,7 @@ def test_a_killed_search_ends_as_one_that_was_left_alone(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_two_processes_share_a_search_and_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+def test_two_processes_share_a_search_and_end_with_the_one_that_started_them(search: Any, tmp_path: Path) -> None:
     """Killed or interrupted while both have just begun, they leave no process and no trial behind."""
     out = tmp_path / "tune"
     joining = ["multiprocessing.process", "BaseProcess.join", 1]
