@@ -23,19 +23,22 @@ SHOWN = ("f1@1", "recall@3")
 def study_section(study: Study, id: str, numbers: Mapping[Path, int], plots: bool) -> Section:
     """All cells in one table, and how the numbers change along each axis."""
     stages = list(dict.fromkeys(stage for cell in study.cells for stage in cell.stats))
-    rows = []
+    columns = tuple(f"{stage} {short_name(metric)}" for stage in stages for metric in SHOWN)
+    means, gains = [], []
     for cell in study.cells:
         found = [cell.stats[stage].all.metrics if stage in cell.stats else {} for stage in stages]
-        cells = tuple(_value(metrics.get(metric, Stat())) for metrics in found for metric in SHOWN)
-        rows.append(Row(cell.run.name, cells, origin=seeds(cell.run), made_by=(numbers[cell.run.folder],)))
-    columns = tuple(f"{stage} {short_name(metric)}" for stage in stages for metric in SHOWN)
+        stats = [metrics.get(metric, Stat()) for metrics in found for metric in SHOWN]
+        origin, made_by = seeds(cell.run), (numbers[cell.run.folder],)
+        means.append(Row(cell.run.name, tuple(map(_mean, stats)), origin=origin, made_by=made_by))
+        gains.append(Row(cell.run.name, tuple(map(_gain, stats)), origin=origin, made_by=made_by))
     axes = ", ".join(f"{axis}: {', '.join(map(str, values))}" for axis, values in study.grid.items())
+    blocks = [Block(axes or "no axes", columns, tuple(means), first="cell")]
+    if len(gains) > 1:
+        blocks.append(Block(f"Gain over {means[0].label}, relative", columns, tuple(gains[1:]), first="cell"))
     reading = "All types pooled, in %. Behind ± is the standard deviation over the seeds, where there are several."
-    block = Block(axes or "no axes", columns, tuple(rows), first="cell")
-    figures = tuple(sweeps(study, f"{id}-sweep")) if plots else ()
-    title = f"Study {study.name}"
+    table = Table(f"{id}-cells", f"{study.name}: cells", reading, tuple(blocks))
     return Section(
-        id, title, tables=(Table(f"{id}-cells", f"{study.name}: cells", reading, (block,)),), figures=figures
+        id, f"Study {study.name}", tables=(table,), figures=tuple(sweeps(study, f"{id}-sweep")) if plots else ()
     )
 
 
@@ -65,6 +68,11 @@ def corruptions_section(
     return Section("corruptions", "Corrupted pictures", tables=tables, figures=tuple(b for b in bars if b))
 
 
-def _value(stat: Stat) -> Value:
+def _mean(stat: Stat) -> Value:
     mean, sd = (None if x is None else 100 * x for x in (stat.mean, stat.sd))
     return Value(mean, deviation=sd)
+
+
+def _gain(stat: Stat) -> Value:
+    number, low, high = stat.gain or (None, None, None)
+    return Value(number, "gain", interval=None if low is None or high is None else (low, high))

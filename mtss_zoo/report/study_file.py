@@ -14,7 +14,7 @@ class Stat(BaseModel):
 
     mean: float | None = None
     sd: float | None = None
-    gain: list[float | None] | None = None
+    gain: tuple[float | None, float | None, float | None] | None = None
 
 
 class Stats(BaseModel):

@@ -18,7 +18,7 @@ from mtss_zoo.report.scores import Scores
 
 def stage(recall: float, sd: float | None = None) -> dict:
     """Stats as `mtss-zoo study` gathers them."""
-    stat = {"mean": recall, "sd": sd, "gain": [1.0, None, None]}
+    stat = {"mean": recall, "sd": sd, "gain": [1.0, -0.5, 2.5] if sd else [1.0, None, None]}
     of_type = {"n": 50, "f1@1": stat, "recall@3": stat, "mAP": stat}
     return {"n": 100, "runs": 1, "same_as": None, "types": {"pattern": of_type, "colour": of_type}, "all": of_type}
 
@@ -62,9 +62,13 @@ def test_the_cells_fill_appendix_b_and_show_their_deviations(study):
     lines = {row.label: row for row in table.blocks[-1].rows}
     assert [c.text for c in lines["S, 10 % unlabelled"].cells] == ["50.00", "50.00", "50.00"]
     assert lines["S, 10 % unlabelled"].origin == "amounts/unlabelled_share-0.1, mean of seeds 0, 1"
-    (block,) = own.tables[0].blocks
+    block, gains = own.tables[0].blocks
     assert block.columns == ("teachers F1@1", "teachers R@3", "student F1@1", "student R@3")
     assert [(c.text, c.detail) for c in block.rows[1].cells[1:3]] == [("55.00", ""), ("60.00", "± 1.00")]
+    assert gains.caption == "Gain over amounts/unlabelled_share-0.1, relative"
+    assert [(row.label, [(c.text, c.detail) for c in row.cells]) for row in gains.rows] == [
+        ("amounts/unlabelled_share-1.0", 2 * [("+1.00 %", "")] + 2 * [("+1.00 %", "[-0.5, +2.5]")])
+    ]
     assert [f.alt for f in own.figures] == [
         "R@3 against data.unlabelled_share: teachers from 55.00 to 55.00 %; student from 50.00 to 60.00 %.",
         "Change of R@3 of student by attribute type against data.unlabelled_share.",
