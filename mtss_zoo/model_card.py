@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from mtss_zoo.checkpoint_files import CARD, EXAMPLE
 from mtss_zoo.errors import CheckpointError
-from mtss_zoo.recipe import Recipe
+from mtss_zoo.recipe import DataSpec, Recipe
 
 if TYPE_CHECKING:
     from mtss_zoo.model import AttributeModel
@@ -31,7 +32,7 @@ print(model.predict("photo.jpg"))
 ```
 <!-- /use -->
 
-Backbone `{backbone}`, head `{head}`, {parameters:.1f} million parameters, pictures of {height} x {width} pixels.
+Backbone `{backbone}`, head `{head}`, {parameters:.1f} million parameters, pictures of {height} x {width} pixels. {data}
 
 | attribute type | kind | classes | trained | {columns} |
 |---|---|---|---|{rule}
@@ -70,6 +71,7 @@ def model_card(recipe: Recipe, model: AttributeModel, metrics: Mapping[str, Any]
         parameters=sum(p.numel() for p in model.parameters()) / 1e6,
         height=recipe.data.image_size[0],
         width=recipe.data.image_size[1],
+        data=_data(recipe.data),
         columns=" | ".join(columns),
         rule="---|" * len(columns),
         rows="\n".join(rows),
@@ -113,6 +115,17 @@ def metadata(recipe: Recipe, metrics: Mapping[str, Any]) -> dict[str, Any]:
         result = {"task": task, "dataset": of, "metrics": results}
         data["model-index"] = [{"name": recipe.name, "results": [result]}]
     return data
+
+
+def _data(data: DataSpec) -> str:
+    """What somebody must know of the pictures who has others."""
+    labels = f", with {data.label_share:.0%} of its labels" if data.label_share < 1 else ""
+    others = ", ".join(f"`{part.name}`" for part in data.also_unlabelled)
+    joined = f", and on pictures of {others} without labels" if others else ""
+    text = f"Trained on `{data.dataset.name}`{labels}{joined}."
+    if data.boxes:
+        text += f" Pictures were cropped to the boxes of `{Path(data.boxes).name}`: crop yours to the item too."
+    return text
 
 
 def _results(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

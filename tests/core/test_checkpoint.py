@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from mtss_zoo.build import build, build_losses, build_model, build_strategy
 from mtss_zoo.checkpoint import load, save
 from mtss_zoo.errors import CheckpointError, RecipeError
+from mtss_zoo.model_card import model_card
 from mtss_zoo.recipe_source import load_recipe
 
 from .test_model import RECIPE
@@ -59,6 +60,14 @@ def test_the_folder_holds_a_resolved_recipe_metrics_and_a_card(folder):
     assert load_recipe(folder).attribute_schema == load(folder).schema
     assert json.loads((folder / "metrics.json").read_text())["types"]["colour"]["recall@3"] is None
     assert "| colour | single | 3 | 3 | 50.00% |" in (folder / "README.md").read_text()
+
+
+def test_the_card_says_of_what_pictures_a_model_was_made():
+    street = {"name": "garments", "args": {"domain": "street"}}
+    changes = {"data.label_share": 0.25, "data.also_unlabelled": [street], "data.boxes": "here/found.parquet"}
+    said = model_card(recipe := load_recipe(RECIPE, changes), build_model(recipe), {})
+    assert "with 25% of its labels, and on pictures of `garments` without labels. Pictures were cropped" in said
+    assert "to the boxes of `found.parquet`: crop yours to the item too." in said
 
 
 def test_which_classes_were_trained_survives(model, tmp_path):
