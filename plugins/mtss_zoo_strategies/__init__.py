@@ -38,12 +38,16 @@ class MTSSArgs:
     kept on disk; 0 draws a fresh view every time, with K teacher forwards a step.
     ``teacher_view``: the view of the recipe that teachers see; as published, the student's own.
     ``images``: ``labelled`` is plain distillation, without the pictures that have no label.
+    ``label_weight``: of a cross entropy with the known labels, beside the loss against the teachers; not in the paper.
+    ``label_scale``: what the cosines are multiplied by in it.
     """
 
     teachers: str = "teachers"
     cache_views: Annotated[int, Ge(0)] = 0
     images: Literal["all", "labelled"] = "all"
     teacher_view: str = "train"
+    label_weight: Annotated[float, Ge(0)] = 0.0
+    label_scale: Annotated[float, Gt(0)] = 16.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class SemiViTArgs:
     same share of a stage of any length; 18 is the published one. With as many steps or fewer it is 0.
     ``deliver``: the model that is saved; the other one is measured too.
     ``weights``: of the types' losses; a type that is not named weighs 1.
+    ``align``: whether guesses keep to the classes of the labels, so that rare ones are not forgotten; not in the paper.
     """
 
     mu: Annotated[int, Ge(1)] = 5
@@ -92,6 +97,7 @@ class SemiViTArgs:
     horizon: Annotated[float, Gt(0)] = 18.0
     deliver: Literal["ema", "student"] = "ema"
     weights: dict[str, Annotated[float, Ge(0)]] | None = None
+    align: bool = False
 
 
 @hookimpl

@@ -16,6 +16,7 @@ from mtss_zoo.interfaces import Batch, Draws, EmbeddingHead, Samples, StageConte
 from mtss_zoo.model import AttributeModel
 from mtss_zoo.sampling import ConcatSamples, SampleStream, SubsetSamples, shuffled
 from mtss_zoo_strategies.embedding_cache import EmbeddingCache
+from mtss_zoo_strategies.pseudo_labels import kept_cross_entropy, known_labels
 from mtss_zoo_strategies.stage import VIEW, StageLosses, weighted_sum
 from mtss_zoo_strategies.teachers import Teachers
 
@@ -23,9 +24,9 @@ from mtss_zoo_strategies.teachers import Teachers
 class MTSSStrategy(nn.Module):
     """Minimises the sum over types of the loss between the student's and a frozen teacher's embedding of one view.
 
-    Labels are not used: labelled and unlabelled pictures are one shuffled pool. The student takes over the teachers'
-    dictionaries, frozen, and which classes were trained. The loss sees the trained part of a dictionary alone, since
-    an untrained entry is noise that says nothing of how sure a teacher is (the paper does not say).
+    As published, labels are not used: labelled and unlabelled pictures are one shuffled pool. The student takes over
+    the teachers' dictionaries, frozen, and which classes were trained. The loss sees the trained part of a dictionary
+    alone, since an untrained entry is noise that says nothing of how sure a teacher is (the paper does not say).
 
     With ``cache_views`` V, epoch e reads the fixed view number e % V of every picture, and `prepare` computes the
     teachers' embeddings of each once; then the teachers are let go. The numbers are those of live teachers on the
@@ -33,7 +34,8 @@ class MTSSStrategy(nn.Module):
 
     Beyond the paper, ``teacher_view`` names another view of the recipe for the teachers, such as an unchanged
     ``clean`` one: the student then learns to give the same answer for a fresh view every time, and one cached view
-    is enough.
+    is enough. And with ``label_weight`` the known labels count too, by a cross entropy of the student's scores times
+    ``label_scale``, of which a picture without a label adds zero.
 
     Raises:
         RecipeError: a type has no teacher, the student's head does not fit, or views contradict each other.
@@ -50,6 +52,8 @@ class MTSSStrategy(nn.Module):
         cache_views: int = 0,
         images: Literal["all", "labelled"] = "all",
         teacher_view: str = VIEW,
+        label_weight: float = 0.0,
+        label_scale: float = 16.0,
     ) -> None:
         super().__init__()
         if teacher_view != VIEW and cache_views > 1:
@@ -61,6 +65,7 @@ class MTSSStrategy(nn.Module):
         self.model = model
         self.context = context
         self.cache_views = cache_views
+        self.label_weight, self.label_scale = label_weight, label_scale
         self.losses = StageLosses(context)
         self.samples = _pool(context, images)
         self.teachers = Teachers.of_stage(context, teachers)
@@ -92,10 +97,11 @@ class MTSSStrategy(nn.Module):
             taught = self.cache.read(batch.view_numbers.clamp(min=0), batch.rows, images.device)
         else:  # a dry run does not fill the cache, and its stream lacks the teachers' view
             taught = self.teachers.embed(batch.views.get(self.teacher_view, images))
-        parts = {
-            name: self.losses(name, learnt, taught[name], self.get_buffer(f"{name}_dictionary"))
-            for name, learnt in self.model.embed(images).items()
-        }
+        parts = {}
+        for name, learnt in self.model.embed(images).items():
+            parts[name] = self.losses(name, learnt, taught[name], self.get_buffer(f"{name}_dictionary"))
+            if self.label_weight:
+                parts[name] = parts[name] + self.label_weight * self._label_loss(name, learnt, batch)
         return weighted_sum(parts, dict.fromkeys(parts, 1.0))
 
     def after_step(self) -> None:
@@ -108,6 +114,13 @@ class MTSSStrategy(nn.Module):
     def others(self) -> dict[str, AttributeModel]:
         """None."""
         return {}
+
+    def _label_loss(self, name: str, embeddings: Tensor, batch: Batch) -> Tensor:
+        """The sum over the pictures that have a label, over all pictures."""
+        head, trained = self.model.head(name), self.model.trained(name)
+        assert isinstance(head, EmbeddingHead)
+        labels, labelled = known_labels(batch.targets[name], batch.mask[name] & trained)
+        return kept_cross_entropy(self.label_scale * head.score(embeddings), labels, labelled, trained)
 
     def _draws(self, epoch: int) -> Draws:
         draws = shuffled(len(self.samples), self.context.seed, epoch)

@@ -30,11 +30,17 @@ def pseudo_labels(scores: Tensor, targets: Tensor, known: Tensor) -> PseudoLabel
     Where a picture's own label is known (``targets`` NC under ``known`` NC), that is taken instead, with confidence 1.
     """
     confidence, best = scores.softmax(1, dtype=torch.float32).max(1)
-    labels = F.one_hot(best, scores.shape[1]).to(confidence)
-    own = targets.to(confidence).where(known, 0)
+    guesses = F.one_hot(best, scores.shape[1]).to(confidence)
+    own, labelled = known_labels(targets, known)
+    labels = torch.where(labelled[:, None], own.to(confidence), guesses)
+    return PseudoLabels(labels, torch.where(labelled, 1.0, confidence))
+
+
+def known_labels(targets: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """The known labels NC of pictures as distributions, and which of the N pictures have any."""
+    own = targets.where(known, 0)
     total = own.sum(1)
-    labels = torch.where(total[:, None] > 0, own / total[:, None], labels)
-    return PseudoLabels(labels, torch.where(total > 0, 1.0, confidence))
+    return own / total.where(total > 0, 1)[:, None], total > 0
 
 
 Pseudo: TypeAlias = Mapping[str, PseudoLabels]

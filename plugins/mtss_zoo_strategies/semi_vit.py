@@ -16,8 +16,16 @@ from mtss_zoo.interfaces import AttributeSchema, Batch, StageContext, Stream
 from mtss_zoo.model import AttributeModel
 from mtss_zoo.sampling import ConcatSamples, SampleStream, SubsetSamples, shuffled
 from mtss_zoo.streams import own_steps
+from mtss_zoo_strategies.alignment import ClassAlignment
 from mtss_zoo_strategies.pseudo_label_histogram import PseudoLabelHistogram
-from mtss_zoo_strategies.pseudo_labels import MIXINGS, PseudoLabels, kept_cross_entropy, pseudo_labels, smoothed
+from mtss_zoo_strategies.pseudo_labels import (
+    MIXINGS,
+    PseudoLabels,
+    kept_cross_entropy,
+    known_labels,
+    pseudo_labels,
+    smoothed,
+)
 from mtss_zoo_strategies.supervised import SupervisedStrategy
 
 WEAK, STRONG = "weak", "strong"
@@ -36,6 +44,8 @@ class SemiViTStrategy(SupervisedStrategy):
     An epoch is one pass over the unlabelled pictures. They are those of the dataset and, of the training split, all
     that lack the label of at least one type; the labels that such a picture has are used there too. The mean over
     types, with ``weights``, is the supervised one.
+
+    Beyond the paper, ``align`` keeps the guesses to the classes of the labels: see `ClassAlignment`.
 
     Each epoch adds rows to ``pseudo_labels.csv`` in the stage's folder, see `PseudoLabelHistogram`.
 
@@ -59,6 +69,7 @@ class SemiViTStrategy(SupervisedStrategy):
         horizon: float = 18.0,
         deliver: Literal["ema", "student"] = "ema",
         weights: Mapping[str, float] | None = None,
+        align: bool = False,
     ) -> None:
         _refuse_several_labels(context.schema)
         super().__init__(model, context, weights=weights, mixup=mixup, cutmix=cutmix)
@@ -76,6 +87,7 @@ class SemiViTStrategy(SupervisedStrategy):
                 "are mixed in pairs; make it even, or set pseudo_mixing: none."
             )
         self.teacher = MovingAverage(model, momentum or 0.0)
+        self.alignment = ClassAlignment(self._label_counts()) if align else None
         self.histogram = PseudoLabelHistogram(context.schema, context.folder / "pseudo_labels.csv")
 
     def prepare(self, steps: int) -> None:
@@ -137,10 +149,17 @@ class SemiViTStrategy(SupervisedStrategy):
 
     @torch.no_grad()
     def _taught(self, batch: Batch) -> dict[str, PseudoLabels]:
-        return {
-            name: pseudo_labels(scores, batch.targets[name], batch.mask[name] & self.model.trained(name))
-            for name, scores in self.teacher(batch.views[WEAK]).items()
-        }
+        taught = {}
+        for name, scores in self.teacher(batch.views[WEAK]).items():
+            known = batch.mask[name] & self.model.trained(name)
+            if self.alignment:
+                scores = self.alignment(name, scores, ~known_labels(batch.targets[name], known)[1])
+            taught[name] = pseudo_labels(scores, batch.targets[name], known)
+        return taught
+
+    def _label_counts(self) -> dict[str, Tensor]:
+        counts = {t.name: np.bincount(self.pairs[t.name][1], minlength=len(t)) for t in self.context.schema}
+        return {name: torch.from_numpy(of_class).float() for name, of_class in counts.items()}
 
     def _pool(self) -> ConcatSamples:
         train = self.context.train

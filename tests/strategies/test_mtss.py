@@ -94,6 +94,25 @@ def test_loss_is_the_sum_over_types_of_the_worked_numbers(model: Any, context: A
     assert parts["loss"].item() == pytest.approx(0.014472, abs=1e-6)
 
 
+def test_known_labels_count_by_their_weight_and_unknown_ones_add_zero(model: Any, context: Any, pictures: Any) -> None:
+    """Cosines 0.7071, 0.7071, -0.7071 with the three trained classes: a label of the first costs log 2, two pictures
+    of five have one. The fourth class was not trained, so it is no label and not in the softmax.
+    """
+    four = AttributeSchema((AttributeType("colour", "single", ("a", "b", "c", "d")),))
+    teacher = constant(model(four, dim=2), [1.0, 1.0])
+    teacher.head("colour").dictionary.data = torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0.6, 0.8]])
+    teacher.trained("colour")[3] = False
+    losses = {"colour": make("loss", Part(name="score_distillation"))}
+    stage = context(four, pictures(2), losses=losses, teachers={"colour": teacher})
+    batch = batch_of(torch.randn(5, 3, 4, 4))
+    batch["pictures"].targets["colour"] = torch.eye(4)[[0, 0, 3, 1, 1]]
+    batch["pictures"].mask["colour"] = torch.tensor([True, True, True, False, False])[:, None].expand(5, 4)
+    student = constant(model(four, dim=2), [1.0, 1.0])
+    for weight in (0.0, 1.0, 0.5):
+        loss = strategy_of(stage, student, label_weight=weight).step(batch)["loss"].item()
+        assert loss == pytest.approx(weight * 2 / 5 * 0.693147, abs=1e-6)
+
+
 def constant(model: Any, embedding: list[float]) -> Any:
     """The model with this embedding for every picture and type."""
     for name in model.schema.names:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from mtss_zoo_strategies import pseudo_labels
+from mtss_zoo_strategies.alignment import ClassAlignment
 from torch import Tensor, nn
 
 from mtss_zoo.build import make
@@ -234,6 +235,45 @@ def test_no_gradient_flows_through_the_pseudo_labels(semi_vit: Any) -> None:
     strategy.teacher.requires_grad_(True)
     for taught in strategy._taught(first_batch(strategy)["unlabelled"]).values():
         assert not taught.confidence.requires_grad and not taught.labels.requires_grad
+
+
+# --- guesses that keep to the classes of the labels ------------------------------------------------------------------
+
+
+def test_alignment_multiplies_by_the_labels_share_over_that_of_the_guesses() -> None:
+    """Shares 0.6, 0.3, 0.1 of the labels. After a batch that guesses 1, 0, 0 the mean is 0.99 of these + 0.01 * it."""
+    alignment = ClassAlignment({"kind": torch.tensor([6.0, 3.0, 1.0])})
+    sure = torch.tensor([[100.0, 0.0, 0.0]])
+    alignment("kind", sure, torch.tensor([True]))
+    assert alignment.get_buffer("kind_guesses").tolist() == pytest.approx([0.604, 0.297, 0.099])
+    aligned = alignment("kind", torch.zeros(1, 3), torch.tensor([False])).softmax(1)
+    weights = torch.tensor([[0.6 / 0.604, 0.3 / 0.297, 0.1 / 0.099]])
+    torch.testing.assert_close(aligned, weights / weights.sum())
+
+
+def test_alignment_changes_nothing_at_first_and_never_asks_for_a_class_without_labels() -> None:
+    alignment = ClassAlignment({"kind": torch.tensor([3.0, 1.0, 0.0])})
+    scores = torch.tensor([[1.0, 2.0, -1.0], [0.5, 0.0, -2.0]])
+    assert torch.equal(alignment("kind", scores, torch.tensor([False, False])), scores)
+    for _ in range(300):
+        aligned = alignment("kind", scores, torch.tensor([True, False]))
+    assert aligned[0, 0] > scores[0, 0] and aligned[0, 1] < scores[0, 1]
+    assert torch.equal(aligned[:, 2], scores[:, 2])
+
+
+def test_guesses_are_aligned_and_labels_are_not(semi_vit: Any) -> None:
+    """Pictures 4 and 5 know their colour, which has the labels 1/2, 1/2, 0."""
+    strategy = semi_vit(align=True)
+    assert strategy.alignment.get_buffer("colour_labels").tolist() == [0.5, 0.5, 0.0]
+    before = strategy.alignment.get_buffer("colour_guesses").clone()
+    batch = first_batch(strategy)["unlabelled"]
+    batch.mask["colour"][:] = True
+    batch.targets["colour"][:] = torch.tensor([1.0, 0.0, 0.0])
+    taught = strategy._taught(batch)
+    assert torch.equal(strategy.alignment.get_buffer("colour_guesses"), before)
+    assert torch.equal(taught["colour"].labels, batch.targets["colour"])
+    assert not torch.equal(strategy.alignment.get_buffer("size_guesses"), torch.tensor([0.4, 0.6]))
+    assert any("colour_guesses" in key for key in strategy.state_dict())
 
 
 def moves(strategy: Any, values: tuple[float, ...], follow_first: bool = False) -> list[float]:
