@@ -7,8 +7,8 @@ Each column is one name and one folder: a checkpoint, or the folder of a stage t
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,13 @@ def types_of(folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    columns = {name: types_of(Path(folder)) for name, _, folder in (arg.partition("=") for arg in sys.argv[1:])}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("columns", nargs="+", metavar="NAME=FOLDER")
+    columns = {}
+    for name, _, folder in (argument.partition("=") for argument in parser.parse_args().columns):
+        columns[name] = types_of(Path(folder))
+        if not columns[name]:
+            parser.error(f"{folder or name} holds no metrics.json, and neither do the folders in it.")
     types = list(next(iter(columns.values())))
     print(f"| type | n | {' | '.join(columns)} |")
     print(f"|---|---|{'---|' * len(columns)}")
