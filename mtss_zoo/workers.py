@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import distributed
 from torch.utils.data import DataLoader
+
+from mtss_zoo.process_group import in_group
 
 
 def read_ahead(reader: Any, requests: Iterable[Any], workers: int, pin_memory: bool) -> DataLoader[Any]:
@@ -39,7 +40,7 @@ def read_ahead(reader: Any, requests: Iterable[Any], workers: int, pin_memory: b
 
 def _start_method(reader: object) -> str | None:
     """How workers start: beside the threads of a process group not by a fork, which may copy a lock that one holds."""
-    if not (distributed.is_available() and distributed.is_initialized()):
+    if not in_group():
         return None
     multiprocessing.set_forkserver_preload([type(reader).__module__])  # imported once for all workers
     return "forkserver"

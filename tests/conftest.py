@@ -119,3 +119,19 @@ def toy_process() -> ToyProcess:
         return json.loads((done.stdout.splitlines() or ["null"])[-1])
 
     return run
+
+
+@pytest.fixture(scope="session")
+def toy_attempts(toy_process: ToyProcess) -> Callable[..., Any]:
+    """``toy_attempts("studied.py", shared)`` is a function of a folder, moments and further arguments.
+
+    It tells how every attempt ended, of which each is cut short at its moment.
+    """
+
+    def of(script: str, shared: dict[str, Any]) -> Callable[..., Any]:
+        def run(out: Path, *moments: Any, **arguments: Any) -> Any:
+            return toy_process(script, {"out": str(out), "attempts": moments, "arguments": shared | arguments})
+
+        return run
+
+    return of

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 
 # The core, from the ground up. A module imports from the lines above its own only.
 LAYERS = """
-    errors workers
+    errors process_group
+    workers
     grid json_text paper_tables progress
     files
     run_log

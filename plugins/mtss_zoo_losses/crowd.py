@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor
 from torch.nn import functional as F
 
+from mtss_zoo.process_group import sum_over_group
 from mtss_zoo_losses.classification import CrossEntropyLoss, known
 
 
@@ -100,8 +101,7 @@ class CrowdCrossEntropyLoss(CrossEntropyLoss):
         return posterior.where(answers.sum(1, keepdim=True) > 0, 0)
 
     def _count(self, expected: Tensor) -> None:
-        if distributed.is_available() and distributed.is_initialized():
-            distributed.all_reduce(expected)
+        sum_over_group(expected)
         if not len(self.counts):
             self.counts = torch.zeros_like(expected, dtype=torch.float32)
         self.counts = self.decay * self.counts + expected.to(self.counts)

@@ -39,7 +39,6 @@ class MTSSArgs:
     ``teacher_view``: the view of the recipe that teachers see; as published, the student's own.
     ``images``: ``labelled`` is plain distillation, without the pictures that have no label.
     ``label_weight``: of a cross entropy with the known labels, beside the loss against the teachers; not in the paper.
-    ``label_scale``: what the cosines are multiplied by in it.
     """
 
     teachers: str = "teachers"
@@ -47,7 +46,6 @@ class MTSSArgs:
     images: Literal["all", "labelled"] = "all"
     teacher_view: str = "train"
     label_weight: Annotated[float, Ge(0)] = 0.0
-    label_scale: Annotated[float, Gt(0)] = 16.0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
+
+from mtss_zoo.process_group import sum_over_group
 
 DECAY = 0.99
 """What each batch leaves of the mean before it."""
@@ -35,8 +37,7 @@ class ClassAlignment(nn.Module):
         labels, guesses = self.get_buffer(f"{type_name}_labels"), self.get_buffer(f"{type_name}_guesses")
         shares = scores.softmax(1, dtype=torch.float32) * guessed[:, None]
         total = torch.cat([shares.sum(0), guessed.sum()[None]])
-        if distributed.is_available() and distributed.is_initialized():
-            distributed.all_reduce(total)
+        sum_over_group(total)
         if total[-1]:
             guesses.lerp_(total[:-1] / total[-1], 1 - DECAY)
         ratio = labels / guesses.clamp(min=1e-6)

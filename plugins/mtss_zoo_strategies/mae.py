@@ -6,11 +6,12 @@ from functools import partial
 from typing import ClassVar, cast
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
 from mtss_zoo.errors import RecipeError
 from mtss_zoo.interfaces import Batch, PatchBackbone, StageContext, Stream
 from mtss_zoo.model import AttributeModel
+from mtss_zoo.process_group import group_rank
 from mtss_zoo.sampling import ConcatSamples, SampleStream, shuffled
 from mtss_zoo_strategies.mae_decoder import MAEDecoder
 from mtss_zoo_strategies.patches import choose_patches, patch_statistics, patchify
@@ -69,7 +70,7 @@ class MAEStrategy(nn.Module):
 
     def prepare(self, steps: int) -> None:
         """From here on the first process draws; a dry run, which is not prepared, leaves nothing behind."""
-        if not (distributed.is_available() and distributed.is_initialized() and distributed.get_rank()):
+        if not group_rank():
             folder = self.context.folder / "reconstructions"
             self.pictures = Reconstructions(folder, self.pictures_every, self.model.preprocess)
 

@@ -14,11 +14,15 @@ from torch import Tensor, distributed, nn
 from mtss_zoo.errors import RecipeError
 from mtss_zoo.interfaces import Batch, Draws, EmbeddingHead, Samples, StageContext, Stream
 from mtss_zoo.model import AttributeModel
+from mtss_zoo.process_group import in_group
 from mtss_zoo.sampling import ConcatSamples, SampleStream, SubsetSamples, shuffled
 from mtss_zoo_strategies.embedding_cache import EmbeddingCache
 from mtss_zoo_strategies.pseudo_labels import kept_cross_entropy, known_labels
 from mtss_zoo_strategies.stage import VIEW, StageLosses, weighted_sum
 from mtss_zoo_strategies.teachers import Teachers
+
+LABEL_SCALE = 16.0
+"""Of the cosines in the loss against labels: what `cross_entropy` of cosines wants, too."""
 
 
 class MTSSStrategy(nn.Module):
@@ -35,7 +39,7 @@ class MTSSStrategy(nn.Module):
     Beyond the paper, ``teacher_view`` names another view of the recipe for the teachers, such as an unchanged
     ``clean`` one: the student then learns to give the same answer for a fresh view every time, and one cached view
     is enough. And with ``label_weight`` the known labels count too, by a cross entropy of the student's scores times
-    ``label_scale``, of which a picture without a label adds zero.
+    `LABEL_SCALE`, of which a picture without a label adds zero.
 
     Raises:
         RecipeError: a type has no teacher, the student's head does not fit, or views contradict each other.
@@ -53,7 +57,6 @@ class MTSSStrategy(nn.Module):
         images: Literal["all", "labelled"] = "all",
         teacher_view: str = VIEW,
         label_weight: float = 0.0,
-        label_scale: float = 16.0,
     ) -> None:
         super().__init__()
         if teacher_view != VIEW and cache_views > 1:
@@ -65,7 +68,7 @@ class MTSSStrategy(nn.Module):
         self.model = model
         self.context = context
         self.cache_views = cache_views
-        self.label_weight, self.label_scale = label_weight, label_scale
+        self.label_weight = label_weight
         self.losses = StageLosses(context)
         self.samples = _pool(context, images)
         self.teachers = Teachers.of_stage(context, teachers)
@@ -120,7 +123,7 @@ class MTSSStrategy(nn.Module):
         head, trained = self.model.head(name), self.model.trained(name)
         assert isinstance(head, EmbeddingHead)
         labels, labelled = known_labels(batch.targets[name], batch.mask[name] & trained)
-        return kept_cross_entropy(self.label_scale * head.score(embeddings), labels, labelled, trained)
+        return kept_cross_entropy(LABEL_SCALE * head.score(embeddings), labels, labelled, trained)
 
     def _draws(self, epoch: int) -> Draws:
         draws = shuffled(len(self.samples), self.context.seed, epoch)
@@ -182,7 +185,7 @@ def _pool(context: StageContext, images: Literal["all", "labelled"]) -> Samples:
 @contextmanager
 def _first_process() -> Iterator[bool]:
     """True in process 0 of a distributed run; at the end the others wait for it, however long it takes."""
-    if not (distributed.is_available() and distributed.is_initialized()):
+    if not in_group():
         yield True
         return
     # A group of its own, because the default one gives up after minutes.

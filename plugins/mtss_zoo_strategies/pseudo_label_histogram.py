@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
 from mtss_zoo.files.whole_files import write_rows
 from mtss_zoo.interfaces import AttributeSchema
+from mtss_zoo.process_group import group_rank, sum_over_group
 
 COLUMNS = ["epoch", "type", "class", "share", "kept"]
 
@@ -39,8 +40,7 @@ class PseudoLabelHistogram(nn.Module):
         """Adds a batch of one type: labels NC, and which pictures were kept, N booleans."""
         of_class = torch.arange(labels.shape[1], device=labels.device) == labels.argmax(1, keepdim=True)
         counts = torch.stack([of_class.sum(0), (of_class & kept[:, None]).sum(0)])
-        if distributed.is_available() and distributed.is_initialized():
-            distributed.all_reduce(counts)
+        sum_over_group(counts)
         self.get_buffer(f"{type_name}_counts").add_(counts)
 
     def end_batch(self) -> None:
@@ -48,7 +48,7 @@ class PseudoLabelHistogram(nn.Module):
         self.batches += 1
         if not self.batches_per_epoch or self.batches % self.batches_per_epoch:
             return
-        if not (distributed.is_available() and distributed.is_initialized() and distributed.get_rank()):
+        if not group_rank():
             self._write(self.batches // self.batches_per_epoch)
         for counts in self.buffers():
             counts.zero_()

@@ -8,12 +8,13 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, distributed
+from torch import Tensor
 
 from mtss_zoo.averaging import MovingAverage
 from mtss_zoo.errors import DataError, RecipeError
 from mtss_zoo.interfaces import AttributeSchema, Batch, StageContext, Stream
 from mtss_zoo.model import AttributeModel
+from mtss_zoo.process_group import group_size
 from mtss_zoo.sampling import ConcatSamples, SampleStream, SubsetSamples, shuffled
 from mtss_zoo.streams import own_steps
 from mtss_zoo_strategies.alignment import ClassAlignment
@@ -94,8 +95,7 @@ class SemiViTStrategy(SupervisedStrategy):
         """Sets the teacher's momentum, if it follows from the length of the stage, and the length of an epoch."""
         if self.momentum is None:
             self.teacher.decay = max(0.0, 1 - self.horizon / steps)
-        processes = distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
-        self.histogram.batches_per_epoch = own_steps(self.streams()["unlabelled"], processes)
+        self.histogram.batches_per_epoch = own_steps(self.streams()["unlabelled"], group_size())
 
     def streams(self) -> dict[str, Stream]:
         """Unlabelled pictures, which say what an epoch is, and labelled ones."""

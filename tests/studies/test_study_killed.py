@@ -33,14 +33,8 @@ MOMENTS = [
 
 
 @pytest.fixture
-def study(toy_process: Any) -> Any:
-    """``study(out, *moments, **arguments)``: how every attempt ended."""
-
-    def run(out: Path, *moments: Any, **arguments: Any) -> Any:
-        job = {"out": str(out), "attempts": moments, "arguments": STUDY | arguments}
-        return toy_process("studied.py", job)
-
-    return run
+def study(toy_attempts: Any) -> Any:
+    return toy_attempts("studied.py", STUDY)
 
 
 def same_weights(one: Path, other: Path) -> None:

@@ -32,14 +32,8 @@ MOMENTS = [
 
 
 @pytest.fixture
-def search(toy_process: Any) -> Any:
-    """``search(out, *moments, **arguments)``: how every attempt ended."""
-
-    def run(out: Path, *moments: Any, **arguments: Any) -> Any:
-        job = {"out": str(out), "attempts": moments, "arguments": SEARCH | arguments}
-        return toy_process("searched.py", job)
-
-    return run
+def search(toy_attempts: Any) -> Any:
+    return toy_attempts("searched.py", SEARCH)
 
 
 def table(out: Path) -> list[dict[str, str]]:
