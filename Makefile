@@ -21,7 +21,7 @@ starter: $(READY) ## train the student that comes with the package anew: make st
 
 test: lint ## lint, types and all tests, the slow ones too
 	@$(BIN)/python tests/browser/chromium.py
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check

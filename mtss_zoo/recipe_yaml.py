@@ -16,6 +16,7 @@ from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from mtss_zoo.errors import RecipeError
+from mtss_zoo.recipe_files import recipe_folder
 
 try:
     from yaml._yaml import CParser as FastParser
@@ -76,13 +77,14 @@ def read_yaml(path: Path, what: str = "recipe") -> Source:
         raise RecipeError(f"{what} {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise RecipeError(f"{what} {path} is not UTF-8 text.") from error
+    shown = path.name if path.is_relative_to(recipe_folder()) else str(path)
     try:
-        return _parse(text, path.name, what)
+        return _parse(text, shown, what)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise RecipeError(f"{path.name}{line}: {error.problem}.") from error
+        raise RecipeError(f"{shown}{line}: {error.problem}.") from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise RecipeError(f"{path.name}: not readable as YAML ({type(error).__name__}).") from error
+        raise RecipeError(f"{shown}: not readable as YAML ({type(error).__name__}).") from error
 
 
 class _PlainComposer(Composer):

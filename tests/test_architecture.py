@@ -24,7 +24,8 @@ LAYERS = """
     interfaces pil_images prediction stage_spec tune_spec
     plugins
     registry
-    recipe recipe_files recipe_yaml
+    recipe recipe_files
+    recipe_yaml
     aliases recipe_source processes
     local_paths
     corruption images leaks metrics sampling hub optim
