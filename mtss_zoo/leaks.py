@@ -6,16 +6,20 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
-from mtss_zoo.interfaces import ImageSource, Sample, Samples
+from mtss_zoo.interfaces import Sample, Samples
+
+Encoded: TypeAlias = str | Path | bytes
 
 
 class EvaluatedPictures:
-    """The ids and files of pictures that are measured on, to find them among others.
+    """The ids and bytes of pictures that are measured on, to find them among others.
 
-    Two files are one picture if their bytes are equal, so a path written in two ways and a copy under another name are
-    found too; a copy that was saved anew is not. Only files whose size occurs on both sides are read. Pictures that
-    are no files on disk, such as generated ones, are not looked at: making one may cost as much as training on it.
+    Two pictures are one if their encoded bytes are equal, so a path written in two ways and a copy under another name
+    are found too, also between files and shards; a copy that was saved anew is not. Only files whose size occurs on
+    both sides are read. Pictures that come as neither files nor bytes, such as generated ones, are not looked at:
+    making one may cost as much as training on it.
 
     Args:
         parts: the splits that are measured on.
@@ -23,13 +27,15 @@ class EvaluatedPictures:
 
     def __init__(self, parts: Iterable[Samples]) -> None:
         self._ids: set[str] = set()
-        self._by_size: dict[int, list[tuple[str, Path]]] = {}
+        self._unread: dict[int, list[tuple[str, Encoded]]] = {}
         self._digests: dict[int, dict[bytes, str]] = {}
         for part in parts:
-            for _, sample in _on_disk(part):
+            for _, sample, image in _encoded(part):
                 self._ids.add(sample.id)
-                if (size := _size(sample.image)) is not None:
-                    self._by_size.setdefault(size, []).append((sample.id, Path(sample.image)))  # type: ignore[arg-type]
+                if isinstance(image, bytes):
+                    self._digests.setdefault(len(image), {})[_digest(image)] = sample.id
+                elif (size := _size(image)) is not None:
+                    self._unread.setdefault(size, []).append((sample.id, image))
 
     def among(self, samples: Samples) -> dict[int, str]:
         """Rows of ``samples`` that hold a measured picture, with that picture's id.
@@ -38,33 +44,38 @@ class EvaluatedPictures:
         """
         if not self._ids:
             return {}
-        return {row: twin for row, sample in _on_disk(samples) if (twin := self._twin(sample)) is not None}
+        return {
+            row: twin for row, sample, image in _encoded(samples) if (twin := self._twin(sample, image)) is not None
+        }
 
-    def _twin(self, sample: Sample) -> str | None:
+    def _twin(self, sample: Sample, image: Encoded) -> str | None:
         if sample.id in self._ids:
             return sample.id
-        size = _size(sample.image)
-        if size not in self._by_size:
+        size = _size(image)
+        if size is None or (size not in self._unread and size not in self._digests):
             return None
-        if size not in self._digests:
-            self._digests[size] = {_digest(path): name for name, path in self._by_size[size]}
-        return self._digests[size].get(_digest(Path(sample.image)))  # type: ignore[arg-type]
+        digests = self._digests.setdefault(size, {})
+        digests.update((_digest(file), name) for name, file in self._unread.pop(size, []))
+        return digests.get(_digest(image))
 
 
-def _on_disk(samples: Samples) -> Iterator[tuple[int, Sample]]:
-    """All rows with their samples, if the first one is a file; a collection is of one kind."""
-    if len(samples) and isinstance(samples[0].image, str | Path):
+def _encoded(samples: Samples) -> Iterator[tuple[int, Sample, Encoded]]:
+    """All rows with their samples and pictures, if the first one is a file or bytes; a collection is of one kind."""
+    if len(samples) and isinstance(samples[0].image, Encoded):
         for row in range(len(samples)):
-            yield row, samples[row]
+            sample = samples[row]
+            if isinstance(sample.image, Encoded):
+                yield row, sample, sample.image
 
 
-def _size(image: ImageSource) -> int | None:
-    """Bytes of a file; ``None`` where there is none, which `Dataset.check` reports."""
+def _size(image: Encoded) -> int | None:
+    """Bytes of a picture; ``None`` where there is none, which `Dataset.check` reports."""
     try:
-        return os.stat(image).st_size if isinstance(image, str | Path) else None
+        return len(image) if isinstance(image, bytes) else os.stat(image).st_size
     except OSError:
         return None
 
 
-def _digest(path: Path) -> bytes:
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
+def _digest(image: Encoded) -> bytes:
+    content = image if isinstance(image, bytes) else Path(image).read_bytes()
+    return hashlib.blake2b(content, digest_size=16).digest()

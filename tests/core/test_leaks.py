@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mtss_zoo import leaks
 from mtss_zoo.interfaces import Sample
@@ -15,7 +16,7 @@ from mtss_zoo.leaks import EvaluatedPictures
 class Files:
     """Pictures by id and file."""
 
-    files: list[tuple[str, Path]]
+    files: list[tuple[str, Path | bytes]]
 
     def __len__(self) -> int:
         return len(self.files)
@@ -59,13 +60,24 @@ def test_a_missing_file_is_no_leak(tmp_path: Path) -> None:
     assert EvaluatedPictures([val]).among(Files([("b", tmp_path / "gone"), ("a", tmp_path / "away")])) == {1: "a"}
 
 
+def test_pictures_of_shards_are_found_among_files_and_files_among_shards(tmp_path: Path) -> None:
+    shard = Files([("a", b"red"), ("b", b"green"), ("c", b"tan")])
+    assert EvaluatedPictures([shard]).among(Files([("d", b"tan"), ("a", b"other"), ("e", b"mauve")])) == {
+        0: "c",
+        1: "a",
+    }
+    assert EvaluatedPictures([shard]).among(written(tmp_path / "pool", d="green", e="grey")) == {0: "b"}
+    assert EvaluatedPictures([written(tmp_path / "val", d="green"), shard]).among(Files([("e", b"red")])) == {0: "a"}
+    assert EvaluatedPictures([written(tmp_path / "val", d="green")]).among(shard) == {1: "d"}
+
+
 def test_generated_pictures_are_not_made(tmp_path: Path) -> None:
     class Generated(Files):
         made = 0
 
         def __getitem__(self, row: int) -> Sample:
             self.made += 1
-            return Sample(self.files[row][0], b"bytes")
+            return Sample(self.files[row][0], Image.new("RGB", (2, 2)))
 
     pool = Generated([("a", tmp_path)] * 100)
     assert EvaluatedPictures([written(tmp_path / "val", a="red")]).among(pool) == {}
