@@ -42,7 +42,8 @@ def evaluate_across(
         data_root: its folder, where ``dataset`` is a name.
 
     Returns:
-        ``{"split", "dataset", "pictures", "stages": {stage: {"n", "types": {type: row}, "all"}}, "gain"}``. ``row`` has
+        ``{"split", "dataset", "data_root", "aliases", "pictures", "stages": {stage: {"n", "types": {type: row},
+        "all"}}, "gain"}``; ``aliases`` is the map's path, or the map where it came as plain data. ``row`` has
         ``n`` pictures, ``f1@1``, ``recall@1``, ``precision@1``, and the same of each of its ``classes``; types have the
         model's names, classes the dataset's. ``all`` pools the types. ``gain`` is the last stage's over the one before.
 
@@ -61,7 +62,14 @@ def evaluate_across(
         raise UsageError(f"no picture of {split} of {name} has a class of the alias map.")
     scored = {stage: s for stage, models in stages.items() if (s := _scored(models.values(), shared, samples))}
     measured = {stage: _measured(s, {c.source: c for c in shared}) for stage, s in scored.items()}
-    report: dict[str, Any] = {"split": split, "dataset": name, "pictures": len(pictures), "stages": measured}
+    report: dict[str, Any] = {
+        "split": split,
+        "dataset": name,
+        "data_root": None if data_root is None else str(data_root),
+        "aliases": dict(aliases) if isinstance(aliases, Mapping) else str(aliases),
+        "pictures": len(pictures),
+        "stages": measured,
+    }
     *_, before, last = ({}, *scored.values())
     if common := [t for t in last if t in before]:
         report["gain"] = compare({t: last[t] for t in common}, {t: before[t] for t in common}, empty="exclude")
@@ -73,7 +81,8 @@ def restricted(model: AttributeModel, shared: Sequence[SharedClasses]) -> Attrib
     types = [AttributeType(s.source, "multi", s.classes) for s in shared]
     heads = {s.source: _SharedHead(model.head(s.source), model.trained(s.source), s.aliases) for s in shared}
     schema = AttributeSchema(tuple(types))
-    return AttributeModel(model.backbone, heads, schema, model.preprocess, model.recipe).train(model.training)
+    restricted = AttributeModel(model.backbone, heads, schema, model.preprocess, model.recipe)
+    return restricted.to(next(model.parameters()).device).train(model.training)
 
 
 class _SharedHead(nn.Module):

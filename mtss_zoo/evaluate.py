@@ -15,7 +15,7 @@ from mtss_zoo.checkpoint import load
 from mtss_zoo.checkpoint_files import METRICS, WEIGHTS, read_json
 from mtss_zoo.errors import UsageError
 from mtss_zoo.interfaces import Batch, Dataset, Samples
-from mtss_zoo.measures import Scored, measure, slice_values
+from mtss_zoo.measures import Scored, measure, slice_values, wanted_slices
 from mtss_zoo.model import AttributeModel
 from mtss_zoo.recipe import Recipe
 from mtss_zoo.recipe_source import load_recipe
@@ -45,15 +45,18 @@ def evaluate(
 
     Returns:
         What `measure` gives, with the split's name.
+
+    Raises:
+        UnknownNameError: no picture has a value in a column of ``slices``.
     """
     if not isinstance(model, AttributeModel):
-        model = load(model)
+        model = opened(model)
     if model.recipe is None:
         raise UsageError("this model was not built from a recipe, which says how to read and measure its pictures.")
     options = model.recipe.evaluate
     split = split or options.split
     samples = split_samples(model.recipe, split, dataset, data_root)
-    values = slice_values(samples, options.slices if slices is None else slices)
+    values = slice_values(samples, options.slices) if slices is None else wanted_slices(samples, slices)
     return {"split": split} | measure(score_samples(model, samples), model.schema, options.k, values)
 
 
@@ -149,14 +152,15 @@ def evaluate_run(
 
     Raises:
         UsageError: the folder is no run, or nothing in it is finished.
+        UnknownNameError: no picture has a value in a column of ``slices``.
     """
     recipe, stages_of_run = finished_stages(run)
     split = split or recipe.evaluate.split
     samples = split_samples(recipe, split, data_root=data_root)
+    values = slice_values(samples, recipe.evaluate.slices) if slices is None else wanted_slices(samples, slices)
     scored = score_stages(stages_of_run, samples)
     schema = recipe.attribute_schema
     assert schema is not None, "a run's recipe states its schema"
-    values = slice_values(samples, recipe.evaluate.slices if slices is None else slices)
     scored = {stage: {name: s[name] for name in schema.names if name in s} for stage, s in scored.items()}
     stages = {stage: measure(s, schema, recipe.evaluate.k, values) for stage, s in scored.items()}
     report: dict[str, Any] = {"split": split, "stages": stages}
@@ -177,7 +181,7 @@ def side_by_side(source: AttributeModel | str | Path) -> tuple[Recipe, Stages]:
     """
     if not isinstance(source, AttributeModel) and Path(source).is_dir() and not (Path(source) / WEIGHTS).is_file():
         return finished_stages(source)
-    name, model = ("model", source) if isinstance(source, AttributeModel) else (Path(source).name, load(source))
+    name, model = ("model", source) if isinstance(source, AttributeModel) else (Path(source).name, opened(source))
     if model.recipe is None:
         raise UsageError("this model was not built from a recipe, which says how to read and measure its pictures.")
     return model.recipe, {name: {"all": model}}
@@ -214,4 +218,12 @@ def measured_models(folder: Path) -> dict[str, AttributeModel]:
     """
     parts = {"all": folder} | {p.parent.name: p.parent for p in sorted(folder.glob("*/metrics.json"))}
     finished = {name: p for name, p in parts.items() if all((p / f).is_file() for f in (METRICS, WEIGHTS))}
-    return {name: load(p) for name, p in finished.items() if "types" in read_json(p / METRICS)}
+    return {name: opened(p) for name, p in finished.items() if "types" in read_json(p / METRICS)}
+
+
+def opened(source: str | Path) -> AttributeModel:
+    """A saved model as `load` gives it, on a GPU where there is one and the model's recipe trains on one."""
+    model = load(source)
+    assert model.recipe is not None, "a saved model has a recipe"
+    use_gpu = model.recipe.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    return model.to("cuda") if use_gpu else model

@@ -17,7 +17,7 @@ from mtss_zoo.checkpoint import save
 from mtss_zoo.errors import UsageError
 from mtss_zoo.evaluate import score
 from mtss_zoo.interfaces import Batch
-from mtss_zoo.journal import BEST, LAST, Journal, OnValidation
+from mtss_zoo.journal import LAST, Journal, OnValidation, best_weights
 from mtss_zoo.measures import measure, slice_values
 from mtss_zoo.metrics import Counts, count_at_k
 from mtss_zoo.model import AttributeModel
@@ -27,6 +27,9 @@ from mtss_zoo.stage import Context, StageRun
 from mtss_zoo.streams import evaluation_batches
 from mtss_zoo.training_module import TrainingModule
 from mtss_zoo.weights import read_tensors
+
+OTHERS = "others"
+"""The folder, in that of a stage, of the models that are measured beside the delivered one."""
 
 
 def fit(run: StageRun, dataset: RecipeDataset, on_validation: OnValidation | None = None) -> None:
@@ -106,20 +109,26 @@ def _batches(context: Context, samples: Any) -> Iterator[Batch]:
 
 
 def _deliver(run: StageRun, context: Context, module: TrainingModule, journal: Journal, device: torch.device) -> None:
-    """Measures the chosen weights and saves them; a restart point is of no more use then."""
-    model, best = module.delivered(), run.folder / BEST
-    if best.is_file():
-        model.load_state_dict(read_tensors(best))
+    """Measures the chosen weights and saves them, the delivered model last: only then is the stage finished.
+
+    Models beside it, such as the student of a moving average, are of the same step, and are kept in ``others/``.
+    """
     training: dict[str, Any] = {"stage": run.label, "steps": journal.step}
-    metrics: dict[str, Any] = {}
     if module.strategy.predicts:
-        metrics = _measured(context, model.to(device))
-        others = {name: _measured(context, m.to(device)) for name, m in module.strategy.others().items()}
-        metrics |= {"others": others} if others else {}
         training |= {"selected_on": run.recipe.evaluate.select_on, "keep": run.spec.keep, "best": journal.best}
-    save(model, run.folder, metrics | {"training": training})
-    for file in (run.folder / LAST, best):
-        file.unlink(missing_ok=True)
+    others: dict[str, Any] = {}
+    for name, model in reversed(module.models().items()):
+        if (best := run.folder / best_weights(name)).is_file():
+            model.load_state_dict(read_tensors(best))
+        metrics = _measured(context, model.to(device)) if module.strategy.predicts else {}
+        if name:
+            others[name] = metrics
+            save(model, run.folder / OTHERS / name, metrics | {"training": training})
+        else:
+            beside = {"others": others} if others else {}
+            save(model, run.folder, metrics | beside | {"training": training})
+    for file in (LAST, *map(best_weights, module.models())):
+        (run.folder / file).unlink(missing_ok=True)
 
 
 def _measured(context: Context, model: AttributeModel) -> dict[str, Any]:

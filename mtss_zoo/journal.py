@@ -23,10 +23,15 @@ from mtss_zoo.stage import StageRun
 from mtss_zoo.training_module import TrainingModule
 from mtss_zoo.weights import save_weights
 
-LAST, BEST = "last.ckpt", "best.safetensors"
+LAST = "last.ckpt"
 F1 = "val/f1@1"
 OnValidation: TypeAlias = Callable[[int, float], None]
 """Told the number of the epoch that ended, from 1, and the delivered model's F1@1 on validation."""
+
+
+def best_weights(name: str) -> str:
+    """The file of a model's weights at the best validation: ``best.safetensors``, ``best.student.safetensors``."""
+    return f"best.{name}.safetensors" if name else "best.safetensors"
 
 
 class Journal(Callback):
@@ -133,7 +138,7 @@ class Journal(Callback):
             self.on_validation(epoch, values[F1])
 
     def _validate(self, trainer: Trainer, module: TrainingModule) -> dict[str, float]:
-        """F1@1 pooled over the types, of every model; the delivered one's weights are kept if it is the best so far."""
+        """F1@1 pooled over the types, of every model; the delivered one is the best so far, all weights are kept."""
         if not module.strategy.predicts:
             return {}
         model = module.delivered()
@@ -141,7 +146,8 @@ class Journal(Callback):
         if not f1 <= self.best["f1@1"]:  # NaN, where the split has no label at all, is no reason to keep older weights
             self.best = {"f1@1": f1, "step": self.step, "epoch": self.step / module.length.per_epoch}
             if trainer.is_global_zero and self.run.spec.keep == "best":
-                save_weights(model, self.run.folder / BEST)
+                for name, kept in module.models().items():
+                    save_weights(kept, self.run.folder / best_weights(name))
         others = {f"{F1}/{name}": self._f1(trainer, module, m) for name, m in module.strategy.others().items()}
         return {F1: f1, **others}
 

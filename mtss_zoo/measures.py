@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from mtss_zoo import metrics
+from mtss_zoo.errors import UnknownNameError
 from mtss_zoo.interfaces import AttributeSchema, AttributeType, Samples
+from mtss_zoo.registry import near_matches
 
 MISSING = "(missing)"
 """The slice of the pictures without a value."""
@@ -36,8 +38,9 @@ def measure(
 ) -> dict[str, Any]:
     """Every metric of every type, pooled over the types (``all``) and as their plain mean (``macro_types``).
 
-    Keys: ``recall@k``, ``precision@k`` and ``f1@k`` count k predictions for every picture (MTSS); ``f1@k_valid`` only
-    for pictures whose label is known; ``mAP``; ``n`` pictures with a known label; ``classes`` recall@1 with n of each.
+    Keys: ``recall@k``, ``precision@k`` and ``f1@k`` count k predictions for every picture (MTSS); ``precision@k_valid``
+    and ``f1@k_valid`` only for pictures whose label is known; ``mAP``; ``n`` pictures with a known label; ``classes``
+    recall@1 with n of each.
     A single type also has ``acc@1``, ``acc@5`` and ``ce``, over the pictures whose label is known. ``ce`` is the mean
     of -log softmax(scores) of the true class over the ``ce_n`` pictures whose true class was trained: for the others
     it is infinite. It takes the scores as they are, so that of a head of cosines, which lie in [-1, 1], is bounded
@@ -53,7 +56,7 @@ def measure(
     means = dict.fromkeys(key for row in types.values() for key in row if key not in kept_apart)
     pooled: dict[str, float] = {}
     for k in ks:
-        pooled |= _ratios([metrics.count_at_k(s.scores, s.labels, k) for s in scored.values()], k)
+        pooled |= _ratios(scored.values(), k)
     report = {
         "n": len(next(iter(scored.values())).scores),
         "types": types,
@@ -73,11 +76,24 @@ def slice_values(samples: Samples, columns: Sequence[str]) -> dict[str, list[str
     return found
 
 
+def wanted_slices(samples: Samples, columns: Sequence[str]) -> dict[str, list[str]]:
+    """`slice_values` of columns that somebody asks for by name.
+
+    Raises:
+        UnknownNameError: no picture has a value in one of them.
+    """
+    found = slice_values(samples, columns)
+    for column, values in found.items():
+        if set(values) <= {MISSING}:
+            known = {key for row in range(len(samples)) for key in samples[row].metadata}
+            raise UnknownNameError(f"no picture has a value in a column {column!r}. {near_matches(column, known)}")
+    return found
+
+
 def _one_type(s: Scored, attribute_type: AttributeType, ks: tuple[int, ...]) -> dict[str, Any]:
     row: dict[str, Any] = {"n": int(s.labels.any(1).sum())}
     for k in ks:
-        row |= _ratios([metrics.count_at_k(s.scores, s.labels, k)], k)
-        row[f"f1@{k}_valid"] = metrics.count_at_k(s.scores, s.labels, k, empty="exclude").f1
+        row |= _ratios([s], k)
     row["mAP"] = metrics.mean_average_precision(s.scores, s.labels)
     if attribute_type.kind == "single":
         row |= _single_label(s)
@@ -100,9 +116,15 @@ def _single_label(s: Scored) -> dict[str, Any]:
     }
 
 
-def _ratios(counts: list[metrics.Counts], k: int) -> dict[str, float]:
-    pooled = sum(counts, metrics.Counts())
-    return {f"recall@{k}": pooled.recall, f"precision@{k}": pooled.precision, f"f1@{k}": pooled.f1}
+def _ratios(scored: Iterable[Scored], k: int) -> dict[str, float]:
+    """Of all pictures, and (``valid``) of those whose label is known; recall is the same of both."""
+    scored = list(scored)
+    every, known = (
+        sum((metrics.count_at_k(s.scores, s.labels, k, empty) for s in scored), metrics.Counts())
+        for empty in ("include", "exclude")
+    )
+    valid = {f"precision@{k}_valid": known.precision, f"f1@{k}_valid": known.f1}
+    return {f"recall@{k}": every.recall, f"precision@{k}": every.precision, f"f1@{k}": every.f1, **valid}
 
 
 def _by_slice(

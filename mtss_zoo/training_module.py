@@ -39,7 +39,7 @@ class TrainingModule(LightningModule):
         self.strategy: Any = strategy  # a Strategy and an nn.Module
         self.context = context
         self.spec = context.run.spec
-        if self.spec.ema and strategy.delivered() is not strategy.model:
+        if self.spec.ema and (strategy.delivered() is not strategy.model or strategy.others()):
             raise RecipeError(
                 f"{context.run.label}: strategy {self.spec.strategy.name!r} has a moving average of its own; leave out "
                 "`ema` of the stage."
@@ -51,6 +51,10 @@ class TrainingModule(LightningModule):
     def delivered(self) -> AttributeModel:
         """The model that is evaluated and saved."""
         return cast(AttributeModel, self.average.module if self.average else self.strategy.delivered())
+
+    def models(self) -> dict[str, AttributeModel]:
+        """All that are measured: the delivered one under no name, and the strategy's others."""
+        return {"": self.delivered(), **self.strategy.others()}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Over everything in the strategy that learns."""

@@ -14,7 +14,8 @@ def print_report(report: Mapping[str, Any]) -> None:
     """Each stage with n and its metrics by type; then stages side by side, with the last one's gain over the other."""
     for stage, measured in report["stages"].items():
         ks = [key.removeprefix("recall@") for key in measured["all"] if key.startswith("recall@")]
-        percent = {f"F1@{ks[0]}": f"f1@{ks[0]}"} | {f"R@{k}": f"recall@{k}" for k in ks[:2]}
+        percent = {f"F1@{ks[0]}": f"f1@{ks[0]}", "label known": f"f1@{ks[0]}_valid"}
+        percent |= {f"R@{k}": f"recall@{k}" for k in ks[:2]}
         percent |= {"Acc@1": "acc@1", "Acc@5": "acc@5"}
         rows = [
             {"attribute": name, "n": at.get("n")}

@@ -44,13 +44,8 @@ def measure_stage(run: Path, stage: str) -> None:
     assert schema is not None, "a run's recipe states its schema"
     measured: dict[str, Any] = {"types": {}}
     if models := measured_models(folder):
-        use_gpu = recipe.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         samples = split_samples(recipe, recipe.evaluate.split)
-        scored = {
-            name: s
-            for model in models.values()
-            for name, s in score_samples(model.to("cuda" if use_gpu else "cpu"), samples).items()
-        }
+        scored = {name: s for model in models.values() for name, s in score_samples(model, samples).items()}
         scored = {name: scored[name] for name in schema.names if name in scored}
         measured = {"split": recipe.evaluate.split} | measure(scored, schema, recipe.evaluate.k)
         write_answers(folder, scored)

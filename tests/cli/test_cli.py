@@ -137,10 +137,11 @@ class TestRun:
         assert zoo("evaluate", run_folder)[1] == wide
 
     def test_evaluate_shows_the_slices_that_are_asked_for(self, zoo, run_folder):
-        code, out, _ = zoo("evaluate", run_folder, "--slice", "domain", "--slice", "year")
+        code, out, _ = zoo("evaluate", run_folder, "--slice", "domain")
         assert code == 0
         assert "colour by domain: Acc@1 in %" in out and "studio" in out and "n < 30" in out
-        assert "colour by year: Acc@1 in %" in out and "(missing)" in out
+        code, _, err = zoo("evaluate", run_folder, "--slice", "domian")
+        assert code == 2 and "Did you mean domain?" in err
         code, out, _ = zoo("evaluate", run_folder / "student", "--slice", "domain", "--json")
         assert json.loads(out)["stages"]["student"]["slices"]["domain"]["studio"]["colour"]["small"] is True
 
@@ -188,6 +189,12 @@ class TestData:
     def test_check_names_what_is_missing_on_disk(self, zoo, tmp_path):
         code, _, err = zoo("data", "check", "fashion_products", "--root", tmp_path / "nowhere")
         assert code == 1 and "nowhere" in err
+
+    @pytest.mark.parametrize("command", [("data", "check", "garments", "--root"), ("train", "tiny.yaml", "--data-root")])
+    def test_a_dataset_that_reads_no_folder_takes_none(self, zoo, tmp_path, command):
+        (tmp_path / "tiny.yaml").write_text(TINY)
+        code, _, err = zoo(*command, tmp_path)
+        assert (code, err) == (2, "error: dataset garments reads no folder: leave --data-root, or --root, out.\n")
 
     def test_check_finds_pictures_that_are_measured_on_too(self, zoo, tmp_path):
         from mtss_zoo_datasets import examples

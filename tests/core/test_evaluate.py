@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mtss_zoo import train
-from mtss_zoo.errors import UsageError
+from mtss_zoo.errors import UnknownNameError, UsageError
 from mtss_zoo.evaluate import compare, evaluate, evaluate_run
 from mtss_zoo.measures import Scored
 
@@ -78,12 +78,14 @@ def test_one_model_is_measured_on_another_dataset(run):
 
 
 def test_slices_of_a_run_are_those_of_its_recipe_or_those_asked_for(run):
-    report = evaluate_run(run, slices=["domain", "nowhere"])
+    report = evaluate_run(run, slices=["domain"])
     for measured in report["stages"].values():
         assert measured["slices"]["domain"]["studio"]["colour"]["acc@1"] == measured["types"]["colour"]["acc@1"]
-        assert list(measured["slices"]["nowhere"]) == ["(missing)"]
     assert "slices" not in evaluate(run / "first")
     assert list(evaluate(run / "first", slices=["domain"])["slices"]) == ["domain"]
+    for measured in (evaluate_run, evaluate):
+        with pytest.raises(UnknownNameError, match="'domains'.*Did you mean domain"):
+            measured(run if measured is evaluate_run else run / "first", slices=["domains"])
 
 
 def test_train_is_measured_whole_whatever_share_of_its_labels_was_used(run):

@@ -8,9 +8,10 @@ import math
 import pytest
 import torch
 
+from mtss_zoo.errors import UnknownNameError
 from mtss_zoo.interfaces import AttributeSchema, AttributeType, Sample
 from mtss_zoo.json_text import to_json
-from mtss_zoo.measures import MISSING, Scored, measure, slice_values
+from mtss_zoo.measures import MISSING, Scored, measure, slice_values, wanted_slices
 
 # Four pictures and five classes a to e; the numbers are those of the metrics' own tests.
 SCORES = torch.tensor(
@@ -107,6 +108,19 @@ def test_slice_values_are_the_metadata_of_every_row() -> None:
 
     assert slice_values(Shop(), ["shop", "year"]) == {"shop": ["in", MISSING, MISSING], "year": [MISSING] * 3}  # type: ignore[arg-type]
     assert slice_values(Shop(), []) == {}  # type: ignore[arg-type]
+
+
+def test_a_slice_that_was_asked_for_has_a_value_somewhere() -> None:
+    class Shop:
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, row: int) -> Sample:
+            return Sample(str(row), b"", metadata={"shop": "in"} if row else {})
+
+    assert wanted_slices(Shop(), ["shop"]) == {"shop": [MISSING, "in"]}  # type: ignore[arg-type]
+    with pytest.raises(UnknownNameError, match="'shopp'.*Did you mean shop"):
+        wanted_slices(Shop(), ["shopp"])  # type: ignore[arg-type]
 
 
 def test_a_report_is_json() -> None:
