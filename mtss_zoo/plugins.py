@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -77,13 +78,13 @@ def _load(manager: pluggy.PluginManager, entry: metadata.EntryPoint) -> Plugin:
         manager.register(module, name=f"{distribution}:{entry.name}")
         manager.check_pending()
         components, checkpoints = _offered(manager, module)
-    except Exception as error:  # a stranger's code may raise anything; it must break nobody else
+    except (Exception, SystemExit) as error:  # a stranger's code may raise anything; it must break nobody else
         manager.unregister(name=f"{distribution}:{entry.name}")
         return replace(plugin, error=_reason(error))
     return replace(plugin, components=components, checkpoints=checkpoints)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, PluginError):
         return str(error)
     where = traceback.extract_tb(error.__traceback__)[-1]
@@ -98,12 +99,22 @@ def _offered(manager: pluggy.PluginManager, module: object) -> tuple[tuple[Compo
     components: list[Component] = [component for function in own[0] for component in function()]
     for component in components:
         _check(component)
+    for (kind, name), times in Counter((c.kind, c.name) for c in components).items():
+        if times > 1:
+            raise PluginError(f"it offers {kind} {name!r} {times} times: give every component a name of its own.")
     return tuple(components), tuple((name, Path(folder)) for function in own[1] for name, folder in function().items())
 
 
 def _check(component: object) -> None:
     if not isinstance(component, Component):
         raise PluginError(f"mtss_zoo_components gave {component!r}, but every entry must be a mtss_zoo.Component.")
+    for field in ("name", "target", "summary"):
+        if not isinstance(value := getattr(component, field), str):
+            raise PluginError(f"component {component.name!r}: {field} is {value!r}, but it must be text.")
+    if not (component.args is None or (isinstance(component.args, type) and is_dataclass(component.args))):
+        raise PluginError(
+            f"component {component.name!r}: args is {component.args!r}, but it must be a dataclass or None."
+        )
     if component.kind not in KINDS:
         raise PluginError(f"component {component.name!r}: kind {component.kind!r} is none of {', '.join(KINDS)}.")
     if component.api != API_VERSION:

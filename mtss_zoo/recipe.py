@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,8 +10,11 @@ import yaml
 from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import Field, model_validator
 
+from mtss_zoo import registry
+from mtss_zoo.errors import UsageError
 from mtss_zoo.grid import Grid
-from mtss_zoo.interfaces import AttributeSchema
+from mtss_zoo.interfaces import AttributeSchema, AttributeType
+from mtss_zoo.pil_images import Fit, Interpolation
 from mtss_zoo.stage_spec import AugmentSpec as AugmentSpec
 from mtss_zoo.stage_spec import OptimizerSpec as OptimizerSpec
 from mtss_zoo.stage_spec import Positive
@@ -21,7 +25,9 @@ from mtss_zoo.tune_spec import TuneSpec
 RECIPE_VERSION: Literal[1] = 1
 MAX_CLASSES = 1_000_000
 Pixels = Annotated[int, Ge(1), Le(4096)]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 PACKAGE = r"^[A-Za-z0-9][\w.-]* [\w.+!?-]+$"
+FolderName = Annotated[str, Field(pattern=NAME)]
 
 
 class Part(Spec):
@@ -46,9 +52,13 @@ class TypeSpec(Spec):
     other: str | None = Field(None, description="the class to which every value belongs that is not listed")
 
     @model_validator(mode="after")
-    def _other_is_listed(self) -> TypeSpec:
+    def _makes_an_attribute_type(self) -> TypeSpec:
         if self.other is not None and (isinstance(self.classes, int) or self.other not in self.classes):
             raise ValueError(f"other is {self.other!r}, which is not among the classes.")
+        try:
+            AttributeType(self.name, self.kind, ("0",) if isinstance(self.classes, int) else tuple(self.classes))
+        except UsageError as error:
+            raise ValueError(str(error).removesuffix(".")) from error
         return self
 
 
@@ -72,7 +82,11 @@ class DataSpec(Spec):
     dataset: Part
     types: list[str] | None = Field(None, description="train these attribute types of the dataset only")
     image_size: tuple[Pixels, Pixels] = Field((224, 224), description="height, width")
-    fit: Literal["squash", "crop", "pad"] = "squash"
+    fit: Fit = "squash"
+    crop_pct: Annotated[float, Gt(0), Le(1)] = Field(
+        1.0, description="share of the sides of the largest centred part that `fit: crop` keeps, such as 0.875"
+    )
+    interpolation: Interpolation = Field("bilinear", description="how pictures are resized, random crops too")
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     holdout: Annotated[float, Ge(0), Lt(1)] = Field(
@@ -95,9 +109,16 @@ class DataSpec(Spec):
     max_bad_images: Annotated[int, Ge(0)] = Field(100, description="unreadable pictures that a run tolerates")
 
     def rooted(self, root: str | Path | None) -> DataSpec:
-        """The same data read from another folder; ``None`` leaves it as it is."""
+        """The same data read from another folder; ``None`` leaves it as it is.
+
+        Raises:
+            UsageError: the dataset reads no folder.
+        """
         if root is None:
             return self
+        component = registry.find("dataset", self.dataset.name)
+        if component.args is None or "root" not in {field.name for field in fields(component.args)}:
+            raise UsageError(f"dataset {self.dataset.name} reads no folder: leave --data-root, or --root, out.")
         args = {**self.dataset.args, "root": str(root)}
         return self.model_copy(update={"dataset": Part(name=self.dataset.name, args=args)})
 
@@ -142,7 +163,7 @@ class EvaluateSpec(Spec):
 
     split: str = "val"
     select_on: str = "val"
-    k: list[Positive] = Field([1, 3, 5])
+    k: Annotated[list[Positive], Len(1)] = Field([1, 3, 5])
     slices: list[str] = Field([], description="metadata columns, such as marketplace: metrics for each of their values")
     batch_size: Positive = 256
 
@@ -172,12 +193,12 @@ class Recipe(Spec):
     """A whole recipe, resolved: no ``extends``, every default written out."""
 
     version: Literal[1] = RECIPE_VERSION
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: FolderName
     summary: str = ""
     schema_: SchemaSpec | None = Field(None, alias="schema", description="default: the dataset's own")
     data: DataSpec
     model: ModelSpec
-    stages: dict[str, StageSpec] = Field({}, description="in the order in which they run")
+    stages: dict[FolderName, StageSpec] = Field({}, description="in the order in which they run")
     evaluate: EvaluateSpec = EvaluateSpec()
     trainer: TrainerSpec = TrainerSpec()
     tune: TuneSpec | None = None
@@ -201,8 +222,14 @@ class Recipe(Spec):
         return ModelSpec(backbone=change.backbone or self.model.backbone, head=change.head or self.model.head)
 
     def with_schema(self, schema: AttributeSchema) -> Recipe:
-        """The same recipe that states this schema."""
-        return self.model_copy(update={"schema_": SchemaSpec.model_validate(schema.to_dict())})
+        """The same recipe that states this schema, and losses of its types alone."""
+        stages = {
+            name: stage.model_copy(
+                update={"losses": {t: loss for t, loss in stage.losses.items() if t in schema.names}}
+            )
+            for name, stage in self.stages.items()
+        }
+        return self.model_copy(update={"schema_": SchemaSpec.model_validate(schema.to_dict()), "stages": stages})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; what it holds loads again."""

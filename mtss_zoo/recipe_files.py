@@ -36,18 +36,28 @@ def _names(folder: Path, pattern: str) -> list[str]:
 def find_recipe(source: str | Path, beside: Path = Path()) -> Path:
     """The file of a built-in name, a path (also relative to the file ``beside``), or a checkpoint folder.
 
+    A built-in name means the built-in recipe, whatever lies in the working directory; ``./name`` means the folder.
+    Where ``beside`` is built in itself, nothing else is looked at.
+
     Raises:
         UnknownNameError: there is none; near matches are in the message.
     """
     text = str(source)
-    for path in (beside.parent / text, Path(text)):
+    for folder in (recipe_folder(), recipe_folder() / STUDIES):
+        if "/" not in text and (built_in := folder / f"{text}.yaml").is_file():
+            return built_in
+    for path in () if _is_built_in(beside) else (beside.parent / text, Path(text)):
         if (path / "recipe.yaml").is_file():
             return path / "recipe.yaml"
         if path.is_file():
             return path
-    for folder in (recipe_folder(), recipe_folder() / STUDIES):
-        if "/" not in text and (built_in := folder / f"{text}.yaml").is_file():
-            return built_in
     if text.endswith((".yaml", ".yml")) or "/" in text:
         raise UnknownNameError(f"no recipe file {text}.")
-    raise UnknownNameError(f"no recipe {text!r}. {near_matches(text, list_recipes() + list_studies())}")
+    known = list_recipes() + list_studies()
+    raise UnknownNameError(
+        f"no recipe {text!r}. {near_matches(text, known, '`mtss-zoo list` shows all that there are.')}"
+    )
+
+
+def _is_built_in(path: Path) -> bool:
+    return path.is_file() and path.resolve().is_relative_to(recipe_folder().resolve())

@@ -14,7 +14,7 @@ from mtss_zoo import registry
 from mtss_zoo.checkpoint_files import RECIPE, WEIGHTS
 from mtss_zoo.errors import PluginError, RecipeError, UnknownNameError
 from mtss_zoo.interfaces import Component, Kind
-from mtss_zoo.recipe import PACKAGE, Recipe
+from mtss_zoo.recipe import NAME, PACKAGE, Recipe
 from mtss_zoo.recipe_files import find_recipe
 from mtss_zoo.recipe_yaml import KeyPath, Source, read_yaml
 
@@ -49,11 +49,15 @@ def _extended(source: Source, path: Path, seen: tuple[Path, ...]) -> Source:
             f"{source.place(('extends',))}: the recipe of a checkpoint is complete: it may not extend another. "
             "Save the model again, or remove the line if you trust the rest."
         )
+    place = f"{source.place(('extends',))}: extends"
     if not isinstance(base, str):
-        raise RecipeError(f"{source.place(('extends',))}: extends names one recipe, by name or file.")
-    base_path = find_recipe(base, path)
+        raise RecipeError(f"{place} names one recipe, by name or file.")
+    try:
+        base_path = find_recipe(base, path)
+    except UnknownNameError as error:
+        raise RecipeError(f"{place}: {error}") from None
     if base_path.resolve() in seen:
-        raise RecipeError(f"{source.place(('extends',))}: extends goes in a circle over {base}.")
+        raise RecipeError(f"{place} goes in a circle over {base}.")
     return _extended(read_yaml(base_path), base_path, (*seen, base_path.resolve())).merged_with(source)
 
 
@@ -67,8 +71,7 @@ def _checked(source: Source) -> Recipe:
     data = dict(source.data) if recipe is None else recipe.to_dict()
     for path, kind in component_places(data):
         faults += _fill(data, path, kind, source)
-    if recipe is not None:
-        faults += _cross_faults(recipe, source)
+    faults += _cross_faults(data, source)
     if faults:
         raise RecipeError("\n".join(sorted(set(faults), key=_by_line)))
     return Recipe.model_validate(data)
@@ -98,7 +101,10 @@ def _words(error: Any) -> str:
         return f"is not a key here. {registry.near_matches(str(error['loc'][-1]), _keys_at(error['loc'][:-1]))}"
     given = error.get("input")
     shown = "" if isinstance(given, dict | list) else f" (given: {given!r})"
-    return f"{error['msg'][0].lower()}{error['msg'][1:]}{shown}."
+    if error.get("ctx", {}).get("pattern") == NAME:
+        return f"names a folder: letters, digits and _ . - alone, a letter or digit first{shown}."
+    message = error["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"{message[0].lower()}{message[1:]}{shown}."
 
 
 def _keys_at(path: KeyPath) -> list[str]:
@@ -106,7 +112,8 @@ def _keys_at(path: KeyPath) -> list[str]:
     schema = Recipe.model_json_schema(by_alias=True)
     node: Any = schema
     for key in path:
-        node = node.get("properties", {}).get(key) or node.get("additionalProperties") or node.get("items") or {}
+        free = (*node.get("patternProperties", {}).values(), node.get("additionalProperties"), node.get("items"))
+        node = node.get("properties", {}).get(key) or next(filter(None, free), {})
         options = node.get("anyOf", [node]) if isinstance(node, dict) else [{}]
         node = next((o for o in options if "$ref" in o or "properties" in o), options[0])
         node = schema["$defs"].get(node["$ref"].rsplit("/", 1)[-1], {}) if "$ref" in node else node
@@ -116,24 +123,25 @@ def _keys_at(path: KeyPath) -> list[str]:
 def component_places(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Kind]]:
     """Where components are named in a recipe."""
 
-    def mapping(value: Any) -> Mapping[str, Any]:
-        return value if isinstance(value, Mapping) else {}
-
     def model(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Kind]]:
         kinds: tuple[Kind, Kind] = ("backbone", "head")
-        yield from (((*path, k), k) for k in kinds if k in mapping(value))
+        yield from (((*path, k), k) for k in kinds if k in _mapping(value))
 
-    if "dataset" in mapping(data.get("data")):
+    if "dataset" in _mapping(data.get("data")):
         yield ("data", "dataset"), "dataset"
-    also = mapping(data.get("data")).get("also_unlabelled")
+    also = _mapping(data.get("data")).get("also_unlabelled")
     yield from ((("data", "also_unlabelled", i), "dataset") for i in range(len(also) if isinstance(also, list) else 0))
     yield from model(data.get("model"), ("model",))
-    for name, stage in mapping(data.get("stages")).items():
+    for name, stage in _mapping(data.get("stages")).items():
         at: KeyPath = ("stages", name)
         kinds: tuple[Kind, Kind] = ("strategy", "loss")
-        yield from (((*at, k), k) for k in kinds if mapping(stage).get(k) is not None)
-        yield from (((*at, "losses", t), "loss") for t in mapping(mapping(stage).get("losses")))
-        yield from model(mapping(stage).get("model"), (*at, "model"))
+        yield from (((*at, k), k) for k in kinds if _mapping(stage).get(k) is not None)
+        yield from (((*at, "losses", t), "loss") for t in _mapping(_mapping(stage).get("losses")))
+        yield from model(_mapping(stage).get("model"), (*at, "model"))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _fill(data: dict[str, Any], path: KeyPath, kind: Kind, source: Source) -> list[str]:
@@ -176,22 +184,26 @@ def checked_args(component: Component, args: Mapping[str, Any]) -> tuple[dict[st
         return dict(args), [(e["loc"], _words(e)) for e in error.errors()]
 
 
-def _cross_faults(recipe: Recipe, source: Source) -> list[str]:
-    faults = []
-    earlier: list[str] = []
-    for name, stage in recipe.stages.items():
+def _cross_faults(data: Mapping[str, Any], source: Source) -> Iterator[str]:
+    """What contradicts something elsewhere. The data may have other faults: all are wanted at once."""
+    entries = _mapping(data.get("schema")).get("types")
+    types = [_mapping(entry).get("name") for entry in entries] if isinstance(entries, list) else []
+    for i, name in enumerate(types):
+        if name is not None and name in types[:i]:
+            yield _fault(source, ("schema", "types", i, "name"), f"an earlier type is called {name!r} too.")
+    stages = _mapping(data.get("stages"))
+    for i, (name, stage) in enumerate(stages.items()):
         at = ("stages", name)
-        if (stage.epochs is None) == (stage.steps is None):
-            faults.append(_fault(source, at, "needs either epochs or steps."))
-        schema = recipe.attribute_schema
-        for type_name in stage.losses:
-            if schema and type_name not in schema.names:
-                near = registry.near_matches(type_name, schema.names)
-                faults.append(_fault(source, (*at, "losses", type_name), f"no such attribute type. {near}"))
-        if stage.init_from in list(recipe.stages)[len(earlier) :]:
-            faults.append(_fault(source, (*at, "init_from"), f"stage {stage.init_from!r} does not come earlier."))
-        earlier.append(name)
-    return faults
+        if not isinstance(stage, Mapping):
+            continue
+        if (stage.get("epochs") is None) == (stage.get("steps") is None):
+            yield _fault(source, at, "needs either epochs or steps.")
+        for type_name in _mapping(stage.get("losses")):
+            if types and type_name not in types:
+                near = registry.near_matches(str(type_name), (t for t in types if isinstance(t, str)))
+                yield _fault(source, (*at, "losses", type_name), f"no such attribute type. {near}")
+        if stage.get("init_from") in list(stages)[i:]:
+            yield _fault(source, (*at, "init_from"), f"stage {stage['init_from']!r} does not come earlier.")
 
 
 def _by_line(fault: str) -> tuple[str, int]:

@@ -87,6 +87,20 @@ def read_yaml(path: Path, what: str = "recipe") -> Source:
         raise RecipeError(f"{shown}: not readable as YAML ({type(error).__name__}).") from error
 
 
+def read_value(text: str) -> Any:
+    """One value, such as that of an override, read as it is in a recipe: plain data, in which a date stays text.
+
+    Raises:
+        RecipeError: it is not plain YAML.
+    """
+    try:
+        return _value(_PlainLoader(text), {}, "value", None)
+    except yaml.MarkedYAMLError as error:
+        raise RecipeError(f"{text!r} is not a plain value: {error.problem}.") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise RecipeError(f"{text[:80]!r} is not a plain value ({type(error).__name__}).") from error
+
+
 class _PlainComposer(Composer):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):  # type: ignore[attr-defined]
@@ -118,15 +132,19 @@ def _parse(text: str, file: str, what: str) -> Source:
 
 
 def _loaded(loader: _FastLoader | _PlainLoader, file: str, what: str = "recipe") -> Source:
-    try:
-        node = loader.get_single_node()
-        places: dict[KeyPath, str] = {}
-        data = _plain(loader, node, (), places, file) if node else {}
-    finally:
-        loader.dispose()
+    places: dict[KeyPath, str] = {}
+    data = _value(loader, places, file, {})
     if not isinstance(data, dict):
         raise RecipeError(f"{file}: a {what} is a mapping of keys, not {type(data).__name__}.")
     return Source(data, places)
+
+
+def _value(loader: _FastLoader | _PlainLoader, places: dict[KeyPath, str], file: str, empty: Any) -> Any:
+    try:
+        node = loader.get_single_node()
+        return _plain(loader, node, (), places, file) if node else empty
+    finally:
+        loader.dispose()
 
 
 def _plain(loader: SafeConstructor, node: yaml.Node, path: KeyPath, places: dict[KeyPath, str], file: str) -> Any:

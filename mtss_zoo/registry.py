@@ -56,19 +56,21 @@ def resolve(component: Component) -> Any:
     module, _, attribute = component.target.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a stranger's module may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # a stranger's module may raise anything while it is imported
         raise PluginError(
             f"{component.kind} {component.name!r} of {provider(component).distribution} could not be imported from "
             f"{component.target}: {type(error).__name__}: {error}"
         ) from error
 
 
-def near_matches(name: str, known: Iterable[str]) -> str:
-    """The end of an error message: what was perhaps meant, or all that there is."""
+def near_matches(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """The end of an error message: what was perhaps meant; else ``otherwise``, by default all that there is."""
     known = sorted(set(known))
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if close:
         return f"Did you mean {' or '.join(close)}?"
+    if otherwise is not None:
+        return otherwise
     return f"There are: {', '.join(known[:40])}." if known else "There are none."
 
 

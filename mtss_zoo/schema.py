@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -26,6 +27,9 @@ class AttributeType:
             raise UsageError(f"attribute type {self.name!r}: kind is {self.kind!r}, but it is single or multi.")
         if not self.classes:
             raise UsageError(f"attribute type {self.name!r} has no classes.")
+        for word in (self.name, *self.classes):
+            if any(unicodedata.category(c) == "Cc" and not c.isspace() for c in word):  # they steer a terminal
+                raise UsageError(f"attribute type {self.name!r}: {word!r} holds a control character.")
         if len(set(self.classes)) < len(self.classes):
             twice = sorted({c for c in self.classes if self.classes.count(c) > 1})
             raise UsageError(f"attribute type {self.name!r} names classes twice: {', '.join(twice[:5])}.")

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
-from pydantic import BaseModel, ConfigDict, Field
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Ge(0), Le(1)]
+Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Beta = Annotated[float, Ge(0), Lt(1)]
 Positive = Annotated[int, Ge(1)]
+
+
+def _ordered(span: tuple[float, float]) -> tuple[float, float]:
+    if span[0] > span[1]:
+        raise ValueError(f"goes from the smaller to the larger number: [{span[1]}, {span[0]}]")
+    return span
 
 
 class Spec(BaseModel):
@@ -20,8 +28,10 @@ class Spec(BaseModel):
 class AugmentSpec(Spec):
     """Random changes of a training picture, in this order; the default changes nothing."""
 
-    crop_scale: tuple[Share, Share] | None = Field(None, description="area range of a random resized crop")
-    crop_ratio: tuple[float, float] = (0.75, 4 / 3)
+    crop_scale: Annotated[tuple[Share, Share], AfterValidator(_ordered)] | None = Field(
+        None, description="area range of a random resized crop"
+    )
+    crop_ratio: Annotated[tuple[Ratio, Ratio], AfterValidator(_ordered)] = (0.75, 4 / 3)
     shift: Annotated[int, Ge(0)] = Field(0, description="random translation by up to this many pixels")
     flip: Share = 0.0
     color_jitter: Annotated[float, Ge(0)] = Field(0.0, description="brightness, contrast and saturation")
@@ -37,11 +47,17 @@ class OptimizerSpec(Spec):
     lr: Annotated[float, Gt(0)]
     momentum: Share = 0.0
     nesterov: bool = False
-    betas: tuple[Share, Share] = (0.9, 0.999)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
     weight_decay: Annotated[float, Ge(0)] = 0.0
     layer_decay: Annotated[float, Gt(0), Le(1)] = Field(1.0, description="learning-rate factor from group to group")
     decay_tokens: bool = Field(False, description="also decay positions and class tokens, as MAE's pretraining does")
     clip_norm: Annotated[float, Gt(0)] | None = None
+
+    @model_validator(mode="after")
+    def _nesterov_has_momentum(self) -> OptimizerSpec:
+        if self.name == "sgd" and self.nesterov and not self.momentum:
+            raise ValueError("nesterov looks ahead along the momentum: give a momentum, such as 0.9")
+        return self
 
 
 class ScheduleSpec(Spec):

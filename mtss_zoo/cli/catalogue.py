@@ -60,9 +60,9 @@ def schema(
     out: Annotated[Path | None, typer.Option(help="Write it to this file instead of the terminal.")] = None,
 ) -> None:
     """Print the JSON schema of a recipe, for editors that complete and check YAML."""
-    from mtss_zoo.recipe import Recipe
+    from mtss_zoo.cli.editor_schema import editor_schema
 
-    text = json.dumps(Recipe.model_json_schema(by_alias=True), indent=2) + "\n"
+    text = json.dumps(editor_schema(), indent=2) + "\n"
     out.write_text(text) if out else print(text, end="")
 
 

@@ -57,6 +57,28 @@ class TimmBackbone(nn.Module):
             hook()
 
 
+class _NamedBackbone(TimmBackbone):
+    """What it also lacks: words for pictures that it was not built for."""
+
+    timm_name: str
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Pictures B3HW to pooled features BF.
+
+        Raises:
+            UsageError: the network is made for pictures of another size.
+        """
+        try:
+            features: torch.Tensor = super().forward(images)
+            return features
+        except AssertionError as error:
+            size = f"[{images.shape[-2]}, {images.shape[-1]}]"
+            raise UsageError(
+                f"backbone {self.timm_name!r} does not fit data.image_size, which is {size} ({error}) Change that, or "
+                f"build the network for it: `args: {{name: {self.timm_name}, img_size: {size}}}`."
+            ) from error
+
+
 def timm_backbone(
     name: str,
     pretrained: bool = False,
@@ -84,7 +106,8 @@ def timm_backbone(
             raise cannot_fetch(name, error) from error
         reason = f"{type(error).__name__}: {error}"
         raise UsageError(f"backbone {name!r} cannot be built with {arguments or 'no arguments'} ({reason}).") from error
-    network.__class__ = type(type(network).__name__, (TimmBackbone, type(network)), {})
+    network.timm_name = name
+    network.__class__ = type(type(network).__name__, (_NamedBackbone, type(network)), {})
     return cast(TimmBackbone, network)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from mtss_zoo.errors import DataError
+from mtss_zoo.errors import DataError, RecipeError
 from mtss_zoo.interfaces import AttributeSchema
+from mtss_zoo.recipe_yaml import read_yaml
 
 KEYS = {"name", "kind", "classes", "other"}
 
@@ -41,10 +41,9 @@ def read_schema_file(path: Path) -> list[DeclaredType]:
             "`types: [{name: colour, kind: single}]`."
         )
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: this is not YAML or JSON: {' '.join(str(error).split())}") from None
-    entries = data.get("types") if isinstance(data, dict) else None
+        entries = read_yaml(path, "schema file").data.get("types")  # JSON is YAML
+    except RecipeError as error:
+        raise DataError(f"{error} A schema file is YAML or JSON such as `types: [{{name: colour}}]`.") from None
     if not isinstance(entries, list) or not entries:
         raise DataError(f"{path}: a list `types` is expected, such as `types: [{{name: colour, kind: single}}]`.")
     types = [_entry(path, i, entry) for i, entry in enumerate(entries)]
@@ -64,9 +63,15 @@ def _entry(path: Path, index: int, entry: Any) -> DeclaredType:
         raise DataError(f"{where}: kind is {kind!r}, but it is single or multi.")
     if classes is not None and (not isinstance(classes, list) or not classes):
         raise DataError(f"{where}: classes is a list of names; leave it out to take those of the train split.")
-    names = None if classes is None else tuple(map(str, classes))
+    for name in (*(classes or ()), "" if other is None else other):
+        if not isinstance(name, str):
+            raise DataError(
+                f"{where}: the class {json.dumps(name)} is not text. Put what YAML reads as something else, such as "
+                "yes, no or 2012, in quotes."
+            )
+    names = None if classes is None else tuple(classes)
     if names and len(set(names)) < len(names):
         raise DataError(f"{where}: a class occurs twice.")
-    if names and other is not None and str(other) not in names:
+    if names and other is not None and other not in names:
         raise DataError(f"{where}: other is {other!r}, which is not among the classes.")
-    return DeclaredType(entry["name"], kind, names, None if other is None else str(other))
+    return DeclaredType(entry["name"], kind, names, other)

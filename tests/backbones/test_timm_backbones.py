@@ -112,6 +112,15 @@ def test_kwargs_cannot_load_files_or_add_a_classifier(kwargs):
         timm_backbone("resnet18", kwargs=kwargs)
 
 
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
+def test_pictures_of_another_size_name_the_way_out(name):
+    backbone = timm_backbone(name)
+    with pytest.raises(
+        UsageError, match=rf"data\.image_size.*\[32, 32\].*model \(224\).*name: {name}, img_size: \[32, 32\]"
+    ):
+        backbone(PICTURES)
+
+
 @pytest.fixture
 def no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     """No network, and an empty cache."""

@@ -83,6 +83,19 @@ def test_all_faults_are_reported_at_once_with_file_line_and_key(tmp_path):
     assert "stages.teachers.optimizer.lr" in found[4] and "'fast'" in found[4]
 
 
+def test_what_contradicts_is_reported_beside_what_is_wrong_in_itself(tmp_path):
+    broken = RECIPE.replace("lr: 2e-3", "lr: fast").replace("epochs: 1", "losses: {color: bce}")
+    types = "  - {name: colour, classes: [red, green]}\n"
+    path = write(tmp_path, broken.replace(types, types + types + "  - {name: a/b, classes: [x]}\n"))
+    found = faults(path)
+    assert [f.split(" ")[0] for f in found] == [f"{path}:{line}:" for line in (5, 6, 13, 17, 18)]
+    assert "schema.types.1.name: an earlier type is called 'colour' too." in found[0]
+    assert "attribute type 'a/b': a name is needed, without dot and slash." in found[1]
+    assert "stages.teachers: needs either epochs or steps." in found[2]
+    assert "Did you mean colour?" in found[3]
+    assert "stages.teachers.optimizer.lr" in found[4]
+
+
 @pytest.mark.parametrize("name", list_recipes())
 def test_both_parsers_give_the_same_data_and_places(name):
     """libyaml is fast, PyYAML's own names the line where a fault begins."""
@@ -175,10 +188,45 @@ class TestExtends:
         child = write(tmp_path, "extends: base.yaml\nmodel: {head: {args: {dim: none}}}\n", "child.yaml")
         assert [f.split(" ")[0] for f in faults(child)] == [f"{tmp_path}/base.yaml:16:", f"{tmp_path}/child.yaml:2:"]
 
+    def test_a_base_that_is_not_there_is_shown_where_it_is_named(self, tmp_path):
+        path = write(tmp_path, "name: child\nextends: xyzzy\n")
+        assert faults(path) == [f"{path}:2: extends: no recipe 'xyzzy'. `mtss-zoo list` shows all that there are."]
+        path = write(tmp_path, "extends: absent.yaml\n")
+        assert faults(path) == [f"{path}:1: extends: no recipe file absent.yaml."]
+
     def test_a_circle_is_refused(self, tmp_path):
         write(tmp_path, "extends: b.yaml\n", "a.yaml")
         write(tmp_path, "extends: a.yaml\n", "b.yaml")
         assert "circle" in faults(tmp_path / "a.yaml")[0]
+
+
+class TestWhichRecipeANameMeans:
+    """A folder or file of the working directory takes no built-in recipe's place."""
+
+    @pytest.fixture
+    def same_name(self, tmp_path, monkeypatch) -> Path:
+        """A working directory with a recipe of its own in a folder that is called as a built-in one."""
+        monkeypatch.chdir(tmp_path)
+        folder = tmp_path / "mtss_student_fashion_products"
+        folder.mkdir()
+        return write(folder, RECIPE, "recipe.yaml")
+
+    def test_a_built_in_name_means_the_built_in_recipe(self, same_name):
+        assert load_recipe(same_name.parent.name).name == "mtss_student_fashion_products"
+
+    def test_a_path_means_the_folder(self, same_name):
+        assert load_recipe(f"./{same_name.parent.name}").name == "tiny"
+
+    def test_a_recipe_of_ones_own_extends_the_built_in_one(self, same_name, tmp_path):
+        text = f"extends: {same_name.parent.name}\nname: child\n"
+        assert load_recipe(write(tmp_path, text)).data.dataset.name == "fashion_products"
+
+    def test_a_built_in_recipe_extends_built_in_ones_alone(self, same_name):
+        assert find_recipe(same_name.parent.name, find_recipe("bce_teachers_fashion_products")) != same_name
+        (same_name.parent.parent / "own").mkdir()
+        write(same_name.parent.parent / "own", RECIPE, "recipe.yaml")
+        with pytest.raises(UnknownNameError, match="no recipe 'own'"):
+            find_recipe("own", find_recipe("bce_teachers_fashion_products"))
 
 
 class TestOverrides:
@@ -209,10 +257,33 @@ class TestOverrides:
         ({"stages.teachers.steps": 5}, "either epochs or steps"),
         ({"stages.teachers.init_from": "teachers"}, "does not come earlier"),
         ({"stages.teachers.losses": {"color": "bce"}}, "Did you mean colour?"),
+        ({"stages.teachers.optimizer": {"name": "sgd", "lr": 1, "nesterov": True}}, "give a momentum, such as 0.9."),
     ],
 )
 def test_parts_that_contradict_each_other_are_faults(tmp_path, overrides, fault):
     assert fault in faults(write(tmp_path, RECIPE), **overrides)[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [
+        ("stages.teachers.optimizer.betas", [0.9, 1.0], "less than 1 (given: 1.0)"),
+        ("stages.teachers.views.train.crop_scale", [1.0, 0.5], "from the smaller to the larger number: [0.5, 1.0]"),
+        ("stages.teachers.views.train.crop_ratio", [2, 1], "from the smaller to the larger number: [1.0, 2.0]"),
+        ("stages.teachers.views.train.crop_ratio", [0, 1], "greater than 0"),
+        ("evaluate.k", [], "at least 1 item"),
+    ],
+)
+def test_a_value_that_training_would_stumble_on_is_a_fault(tmp_path, key, value, fault):
+    (found,) = faults(write(tmp_path, RECIPE), **{key: value})
+    assert found.startswith(f"override {key}: {key}") and fault in found
+
+
+@pytest.mark.parametrize("name", ["../../evil", "a/b", "..", "", ".hidden", "two words"])
+def test_a_stage_is_a_folder_inside_the_run(tmp_path, name):
+    path = write(tmp_path, RECIPE.replace("  teachers:", f'  "{name}":'))
+    (fault,) = faults(path)
+    assert fault.startswith(f"{path}:11: stages.{name}: names a folder: letters, digits and _ . - alone")
 
 
 def test_a_missing_plugin_is_named_with_the_package_that_offers_it(tmp_path):

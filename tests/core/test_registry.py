@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 
 from mtss_zoo.errors import PluginError, UnknownNameError
@@ -41,6 +44,7 @@ def test_wildcards_and_kinds_narrow_the_list(install_plugin):
     ("code", "reason"),
     [
         ("raise RuntimeError('no licence key')", "RuntimeError: no licence key"),
+        ("import sys; sys.exit('no GPU here')", "SystemExit: no GPU here"),
         ("import module_that_is_not_there", "ModuleNotFoundError"),
         ("import sys; x = 1 +", "SyntaxError"),
         ("x = 1", "has no function mtss_zoo_components"),
@@ -51,6 +55,10 @@ def test_wildcards_and_kinds_narrow_the_list(install_plugin):
         ("import mtss_zoo\n@mtss_zoo.hookimpl\ndef mtss_zoo_components():\n    return 1 / 0", "ZeroDivisionError"),
         (good("acme", "x").replace('"loss"', '"optimiser"'), "kind 'optimiser' is none of"),
         (good("acme", "x").replace("acme_plugin:Loss", "acme_plugin.Loss"), "is not 'package.module:Name'"),
+        (good("acme", "x").replace('"x"', "None"), "name is None, but it must be text"),
+        (good("acme", "x").replace('"a loss"', "['a', 'loss']"), "summary is ['a', 'loss'], but it must be text"),
+        (good("acme", "x").replace('summary="a loss"', "args=dict"), "must be a dataclass or None"),
+        (good("acme", "x").replace('summary="a loss")', ")] * 2 + ["), "offers loss 'x' 2 times"),
         (good("acme", "x").replace('summary="a loss"', "api=99"), "interface version 99"),
         (good("acme", "x").replace("def mtss_zoo_components", "def mtss_zoo_component"), "unknown hook"),
     ],
@@ -84,6 +92,14 @@ def test_an_unknown_name_shows_near_matches_and_failed_plugins(install_plugin):
 def test_a_target_that_cannot_be_imported_names_the_component_and_its_package(install_plugin):
     install_plugin("acme", good("acme", "acme_loss").replace("class Loss", "class Other"))
     with pytest.raises(PluginError, match=r"loss 'acme_loss' of acme could not be imported from acme_plugin:Loss"):
+        resolve(find("loss", "acme_loss"))
+
+
+def test_a_target_that_ends_the_process_ends_only_its_component(install_plugin):
+    install_plugin("acme", good("acme", "acme_loss").replace("acme_plugin:Loss", "acme_heavy:Loss"))
+    module = Path(import_module("acme_plugin").__file__).with_name("acme_heavy.py")
+    module.write_text("import sys; sys.exit(3)")
+    with pytest.raises(PluginError, match=r"could not be imported from acme_heavy:Loss: SystemExit: 3"):
         resolve(find("loss", "acme_loss"))
 
 

@@ -168,7 +168,7 @@ def test_all_faults_come_at_once_with_near_matches():
         ({"batch": {"low": 0.5, "high": 100}}, "low and high are whole numbers"),
         ({"decay": {"low": 0, "high": 1, "log": True}}, "no place for 0"),
         ({"lr": {"low": 3e-3, "high": 3e-3}}, "is not from"),
-        ({"beta": {"factor": 2}}, "less than or equal to 1"),
+        ({"beta": {"factor": 2}}, "less than 1"),
     ],
 )
 def test_a_range_that_does_not_fit_is_refused_in_words(ranges: dict[str, Any], message: str):
