@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mtss_zoo import registry
 from mtss_zoo.build import load_weights
@@ -18,6 +18,7 @@ from mtss_zoo.hub import fetch_folder
 from mtss_zoo.json_text import to_json
 from mtss_zoo.model import AttributeModel
 from mtss_zoo.model_card import model_card
+from mtss_zoo.positions import fit_positions
 from mtss_zoo.recipe import Recipe
 from mtss_zoo.recipe_source import component_places, load_recipe
 from mtss_zoo.weights import check_finite, save_weights
@@ -63,6 +64,27 @@ def load(source: str | Path) -> AttributeModel:
     model = load_weights(recipe, weights).eval()
     check_finite(model, weights)
     return model
+
+
+def start_from(model: AttributeModel, folder: Path, parts: Literal["backbone", "all"]) -> None:
+    """Copies the weights of the backbone, or of the whole model, from a checkpoint folder.
+
+    Raises:
+        CheckpointError: they are damaged, or of a model of another kind or size.
+        RecipeError: the folder's recipe, which says for what pictures the weights are, has faults.
+    """
+    earlier = load(folder)
+    fit_positions(earlier.backbone, model.backbone)
+    target, source = (model, earlier) if parts == "all" else (model.backbone, earlier.backbone)
+    try:
+        target.load_state_dict(source.state_dict())
+    except RuntimeError as error:  # names every tensor that is missing, unexpected or of another shape
+        first = str(error).splitlines()[1].strip()
+        what = "model" if parts == "all" else "backbone"
+        raise CheckpointError(
+            f"init_from: the {what} in {folder} does not fit this one: {first} It must be of the same kind and size; "
+            "only the pictures may have another one."
+        ) from error
 
 
 def _check_sizes(recipe: Recipe, path: Path) -> None:

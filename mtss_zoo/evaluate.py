@@ -12,7 +12,7 @@ from torch import Tensor
 from mtss_zoo import metrics
 from mtss_zoo.build import build_dataset
 from mtss_zoo.checkpoint import load
-from mtss_zoo.checkpoint_files import METRICS, WEIGHTS, read_json
+from mtss_zoo.checkpoint_files import METRICS, RECIPE, WEIGHTS, read_json
 from mtss_zoo.errors import UsageError
 from mtss_zoo.interfaces import Batch, Dataset, Samples
 from mtss_zoo.measures import Scored, measure, slice_values, wanted_slices
@@ -49,15 +49,28 @@ def evaluate(
     Raises:
         UnknownNameError: no picture has a value in a column of ``slices``.
     """
+    folder = None if isinstance(model, AttributeModel) else Path(model)
     if not isinstance(model, AttributeModel):
         model = opened(model)
     if model.recipe is None:
         raise UsageError("this model was not built from a recipe, which says how to read and measure its pictures.")
     options = model.recipe.evaluate
     split = split or options.split
-    samples = split_samples(model.recipe, split, dataset, data_root)
+    recipe = _recipe_of_run(folder, model.recipe) if folder else model.recipe
+    samples = split_samples(recipe, split, dataset, data_root)
     values = slice_values(samples, options.slices) if slices is None else wanted_slices(samples, slices)
     return {"split": split} | measure(score_samples(model, samples), model.schema, options.k, values)
+
+
+def _recipe_of_run(folder: Path, recipe: Recipe) -> Recipe:
+    """The recipe of the run that a checkpoint folder lies in, or its own.
+
+    A teacher's own states one attribute type alone, and splits that are drawn by the first type would be others.
+    """
+    for parent in folder.resolve().parents[:2]:
+        if (parent / RECIPE).is_file() and (whole := load_recipe(parent / RECIPE)).name == recipe.name:
+            return whole
+    return recipe
 
 
 def split_samples(
@@ -202,9 +215,9 @@ def finished_stages(run: str | Path) -> tuple[Recipe, Stages]:
         UsageError: the folder is no run, or nothing in it is finished.
     """
     run = Path(run)
-    if not (run / "recipe.yaml").is_file():
+    if not (run / RECIPE).is_file():
         raise UsageError(f"{run} is neither a run's folder nor a checkpoint: it has no recipe.yaml.")
-    recipe = load_recipe(run / "recipe.yaml")
+    recipe = load_recipe(run / RECIPE)
     stages = {stage: models for stage in recipe.stages if (models := measured_models(run / stage))}
     if not stages:
         raise UsageError(f"{run} holds no finished stage yet; train it to the end of one first.")

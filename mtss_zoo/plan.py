@@ -13,6 +13,7 @@ import torch
 from mtss_zoo.build import build_strategy
 from mtss_zoo.errors import MtssZooError
 from mtss_zoo.interfaces import Samples
+from mtss_zoo.look_ahead import check_losses
 from mtss_zoo.recipe import Recipe
 from mtss_zoo.recipe_source import load_recipe
 from mtss_zoo.regime import RecipeDataset
@@ -26,24 +27,31 @@ def plan(
     recipe: str | Path | Mapping[str, Any] | Recipe,
     data_root: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
+    stage: str | None = None,
+    type_name: str | None = None,
 ) -> dict[str, Any]:
     """What `train` would do; nothing is written and nothing is kept.
 
     Stages that are not trained yet are stood in for by random weights. One step is taken for every stage; of a
-    ``per_type`` stage the first type's, since the others differ in their head alone.
+    ``per_type`` stage the first type's, since the others differ in their head alone. The arguments are those of
+    `train`.
 
     Returns:
         ``{"tables": {title: rows}, "problems": [words]}``: pictures and labels that are used of every split; steps and
         batches of every model; parameters, and memory in MB: ``state`` of weights, gradients and optimiser, ``peak``
         measured in one step; what the dataset lacks on disk, and what failed.
+
+    Raises:
+        RecipeError, UsageError: what is asked for does not exist, or the recipe does not fit the dataset.
     """
-    resolved = load_recipe(recipe, overrides)
-    resolved, dataset = open_data(resolved.model_copy(update={"data": resolved.data.rooted(data_root)}))
+    asked = load_recipe(recipe, overrides)
+    resolved, dataset = open_data(asked.model_copy(update={"data": asked.data.rooted(data_root)}))
+    check_losses(asked, dataset)
     problems = dataset.check()
     resolved = resolved.model_copy(update={"data": resolved.data.model_copy(update={"workers": 0})})
     tables: dict[str, list[Row]] = {"pictures and labels": _split_rows(resolved, dataset), "stages": [], "sizes": []}
     stepped = set()
-    for run in expand(resolved, Path()):
+    for run in expand(resolved, Path(), stage, type_name):
         try:
             length, size = _stage_rows(run, dataset, step=run.stage not in stepped)
             tables["stages"].append({"stage": run.label, **length})

@@ -7,25 +7,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from mtss_zoo.build import build_dataset, build_losses, build_model, build_preprocess
-from mtss_zoo.checkpoint import load
+from mtss_zoo.checkpoint import load, start_from
 from mtss_zoo.checkpoint_files import CARD, METRICS, RECIPE, WEIGHTS
-from mtss_zoo.errors import CheckpointError, RecipeError, UnknownNameError, UsageError
+from mtss_zoo.errors import RecipeError, UnknownNameError, UsageError
 from mtss_zoo.hub import fetch_folder
 from mtss_zoo.interfaces import AttributeSchema, Samples
 from mtss_zoo.model import AttributeModel
 from mtss_zoo.progress import say
 from mtss_zoo.recipe import Recipe, StageSpec
 from mtss_zoo.regime import RecipeDataset
-from mtss_zoo.registry import near_matches
+from mtss_zoo.registry import find, near_matches, resolve
 from mtss_zoo.sampling import derived_seed
 from mtss_zoo.streams import BadImages, fixed_views
-from mtss_zoo.weights import read_tensors
 
 
 @dataclass(frozen=True)
@@ -77,24 +76,26 @@ class StageRun:
         torch.manual_seed(self.seed)
         model = build_model(self.recipe, self.schema, self.recipe.model_of(self.stage))
         source = self.spec.init_from
-        if source and not (pretend and source in self.recipe.stages):
-            _start_from(model, self._start_folder(source), self.spec.init_parts)
+        if source and source in self.recipe.stages:
+            start = self._start_of(source)
+            if not pretend:
+                start_from(model, start.required().folder, self.spec.init_parts)
+        elif source:
+            start_from(model, Path(source) if Path(source).is_dir() else fetch_folder(source), self.spec.init_parts)
         return model
 
     def of_stage(self, stage: str) -> list[StageRun]:
         """The models that another stage of the same recipe trains."""
         return expand(self.recipe, self.out, stage)
 
-    def _start_folder(self, source: str) -> Path:
-        if source not in self.recipe.stages:
-            return Path(source) if Path(source).is_dir() else fetch_folder(source)
-        runs = [r for r in self.of_stage(source) if r.type_name in (None, self.type_name)]
+    def _start_of(self, stage: str) -> StageRun:
+        runs = [r for r in self.of_stage(stage) if r.type_name in (None, self.type_name)]
         if not runs:
             raise RecipeError(
-                f"stage {self.stage} starts from stage {source}, which trains one model for each attribute type: "
+                f"stage {self.stage} starts from stage {stage}, which trains one model for each attribute type: "
                 "only another per_type stage can start from it."
             )
-        return runs[0].required().folder
+        return runs[0]
 
     def required(self) -> StageRun:
         """Itself, if it is finished.
@@ -171,11 +172,14 @@ class Context:
         """The models of an earlier stage in eval mode: type name (or ``all``) to model.
 
         Raises:
+            RecipeError: no earlier stage has this name.
             UsageError: one of them is not trained yet.
         """
         order = list(self.run.recipe.stages)
-        if stage not in order[: order.index(self.run.stage)]:
-            raise RecipeError(f"stage {self.run.stage} needs stage {stage!r}, which does not come before it.")
+        earlier = order[: order.index(self.run.stage)]
+        if stage not in earlier:
+            near = near_matches(stage, earlier)
+            raise RecipeError(f"stage {self.run.stage} needs stage {stage!r}, which does not come before it. {near}")
         runs = self.run.of_stage(stage)
         if self.pretend:
             untrained = (build_model(r.recipe, r.schema, r.recipe.model_of(r.stage)) for r in runs)
@@ -183,12 +187,18 @@ class Context:
         return {r.type_name or "all": load(r.required().folder) for r in runs}
 
     def views(self, samples: Samples, view: str, number: int) -> Iterator[Tensor]:
-        """Batches B3HW of one fixed view of every sample, in order of rows."""
-        recipe = self.run.recipe
+        """Batches B3HW of one fixed view of every sample, in order of rows.
+
+        Raises:
+            RecipeError: at once, the stage has no such view.
+        """
+        recipe, views = self.run.recipe, self.run.spec.views
+        if view not in views:
+            raise RecipeError(f"stage {self.run.stage} has no view {view!r}. {near_matches(view, views)}")
         return fixed_views(
             samples,
             self.preprocess,
-            self.run.spec.views[view],
+            views[view],
             number,
             self.seed,
             recipe.evaluate.batch_size,
@@ -202,7 +212,7 @@ def open_data(recipe: Recipe) -> tuple[Recipe, RecipeDataset]:
 
     Raises:
         RecipeError: the dataset's classes are not as many as the recipe says.
-        UsageError: it has not the splits on which the recipe measures.
+        UsageError: it has not the splits on which the recipe measures, or no labels to learn from.
     """
     stated, types = recipe.attribute_schema, recipe.data.types
     counted = recipe.schema_ is not None and any(isinstance(t.classes, int) for t in recipe.schema_.types)
@@ -212,30 +222,24 @@ def open_data(recipe: Recipe) -> tuple[Recipe, RecipeDataset]:
         found = ", ".join(f"{len(t)} of {t.name} (not {len(stated[t.name])})" for t in wrong)
         raise RecipeError(f"dataset {recipe.data.dataset.name!r} and the recipe differ in classes: it has {found}.")
     used = RecipeDataset(dataset, recipe.data, recipe.seed, schema)
-    _check_splits(recipe, used.splits)
+    recipe = _with_splits(recipe, used)
     # Its schema says from now on what `types` chose; a teacher's has fewer types still.
     data = recipe.data.model_copy(update={"types": None})
     return recipe.with_schema(schema).model_copy(update={"data": data}), used
 
 
-def _check_splits(recipe: Recipe, have: tuple[str, ...]) -> None:
-    for key, name in (("select_on", recipe.evaluate.select_on), ("split", recipe.evaluate.split)):
-        if name not in have:
-            raise UsageError(
-                f"evaluate.{key} is {name!r}, but the dataset has {', '.join(have)}. Name one of these, or set "
-                "data.holdout, such as 0.1, which makes a split `holdout` from train."
-            )
-
-
-def _start_from(model: AttributeModel, folder: Path, parts: Literal["backbone", "all"]) -> None:
-    """Copies the weights of the backbone, or of the whole model, from a checkpoint folder."""
-    target, prefix = (model, "") if parts == "all" else (model.backbone, "backbone.")
-    found = read_tensors(folder / WEIGHTS)
-    try:
-        target.load_state_dict({k.removeprefix(prefix): t for k, t in found.items() if k.startswith(prefix)})
-    except RuntimeError as error:  # names every tensor that is missing, unexpected or of another shape
-        first = str(error).splitlines()[1].strip()
-        what = "model" if parts == "all" else "backbone"
-        raise CheckpointError(
-            f"init_from: the {what} in {folder} does not fit this one: {first} It must be of the same kind and size."
-        ) from error
+def _with_splits(recipe: Recipe, used: RecipeDataset) -> Recipe:
+    """The recipe, whose splits the dataset has; where no stage predicts, train stands for those that it lacks."""
+    asked = {key: getattr(recipe.evaluate, key) for key in ("select_on", "split")}
+    lacking = {key: name for key, name in asked.items() if name not in used.splits}
+    if not any(resolve(find("strategy", stage.strategy.name)).predicts for stage in recipe.stages.values()):
+        evaluate = recipe.evaluate.model_copy(update=dict.fromkeys(lacking, "train"))
+        return recipe.model_copy(update={"evaluate": evaluate})
+    if not len(used.split("train")):
+        raise UsageError(f"no picture of train has a label, as the recipe needs. {' '.join(used.remarks())}".rstrip())
+    for key, name in lacking.items():
+        raise UsageError(
+            f"evaluate.{key} is {name!r}, but the dataset has {', '.join(used.splits)}. Name one of these, or set "
+            "data.holdout, such as 0.1, which makes a split `holdout` from train."
+        )
+    return recipe

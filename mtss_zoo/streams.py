@@ -132,7 +132,7 @@ class StreamLoader:
             self._batches = self._batches or _read(self._reader, self._requests(), self.workers, self.bad_images)
             batch = next(self._batches)
             if len(batch.rows) < self.stream.batch_size:
-                raise DataError(f"no readable pictures left for a batch: {len(self.bad_images)} cannot be read.")
+                batch = self._from_further_draws()
             self._handed_out += 1
             yield batch
 
@@ -149,8 +149,24 @@ class StreamLoader:
         """Ends the workers now, not when the loader is freed; iterating goes on with the next batch."""
         self._batches = None
 
-    def _requests(self) -> Iterator[Request]:
-        return _drawn(self.stream, self._own_steps, self._handed_out, self.rank, self.world_size)
+    def _requests(self, reach: int = 2) -> Iterator[Request]:
+        return _drawn(self.stream, self._own_steps, self._handed_out, self.rank, self.world_size, reach)
+
+    def _from_further_draws(self) -> Batch:
+        """The next batch, from as many of an epoch's draws as it takes: the same ones after a restart, too.
+
+        Raises:
+            DataError: all of them do not fill it, or more pictures than the limit cannot be read.
+        """
+        size, reach = self.stream.batch_size, 2
+        request = next(self._requests(reach))
+        while len(request.positions) == reach * size:
+            reach *= 2
+            request = next(self._requests(reach))
+            (batch,) = _read(self._reader, iter([request]), 0, self.bad_images)
+            if len(batch.rows) == size:
+                return batch
+        raise DataError(f"no readable pictures left for a batch: {len(self.bad_images)} cannot be read.")
 
 
 def fixed_views(
@@ -181,21 +197,23 @@ def evaluation_batches(
     workers: int,
     bad_images: BadImages,
 ) -> Iterator[Batch]:
-    """Every sample once, in order of rows and unchanged; unreadable pictures are left out and noted."""
-    reader = BatchReader(samples, schema, {"unchanged": AugmentSpec()}, preprocess, seed=0)
+    """Every sample once, in order of rows and unchanged, with labels; unreadable pictures are left out and noted."""
+    reader = BatchReader(samples, schema, {"unchanged": AugmentSpec()}, preprocess, seed=0, measuring=True)
     for batch in _read(reader, _in_order(len(samples), batch_size, view_number=0), workers, bad_images):
         if len(batch.rows):
             yield batch
 
 
-def _drawn(stream: Stream, own_steps: int, start: int, rank: int, world_size: int) -> Iterator[Request]:
+def _drawn(stream: Stream, own_steps: int, start: int, rank: int, world_size: int, reach: int) -> Iterator[Request]:
+    """Two batches' draws for each batch; with another ``reach`` as many, but no more than an epoch has."""
     size, draws, drawn = stream.batch_size, Draws(np.empty(0, np.int64)), -1
     for step in count(start):
         epoch, index = divmod(step, own_steps)
         if epoch != drawn:
             draws, drawn = stream.draws(epoch), epoch
         first = (index * world_size + rank) * size
-        positions = np.arange(first, first + 2 * size) % len(draws.rows)
+        tried = min(reach * size, max(2 * size, len(draws.rows)))
+        positions = np.arange(first, first + tried) % len(draws.rows)
         yield Request(size, take(draws, positions), positions, epoch)
 
 

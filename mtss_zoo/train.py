@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtss_zoo.errors import UsageError
-from mtss_zoo.files.whole_files import write_whole
+from mtss_zoo.files.locks import alone, locked
+from mtss_zoo.files.whole_files import drop_parts, write_whole
 from mtss_zoo.progress import first_process, say
 from mtss_zoo.recipe_source import load_recipe
 
 if TYPE_CHECKING:
     from mtss_zoo.journal import OnValidation
     from mtss_zoo.recipe import Recipe
+    from mtss_zoo.regime import RecipeDataset
+    from mtss_zoo.stage import StageRun
 
 VOLATILE = {
     "summary",
@@ -30,7 +34,10 @@ VOLATILE = {
     "trainer.strategy",
     "trainer.save_every",
 }
-"""Keys that may change from one call to the next: they say where and how a run computes, not what."""
+"""Keys that may change from one call to the next: they say where and how a run computes, not what.
+
+The number of processes does count: a model that is not finished goes on in as many only, and its restart point knows.
+"""
 NOT_TRAINED: dict[str, Any] = {"tune": None, "grid": None, "shared": None}
 """What a recipe says of searches and studies, which a single training leaves out."""
 
@@ -63,8 +70,10 @@ def train(
         The folder of the last stage that was asked for: with a ``per_type`` stage it holds one for each type.
 
     Raises:
-        UsageError: the folder belongs to another recipe, the stage, type or split does not exist, or a process that
-            only reads pictures would train too, as the script calls this outside of its main block.
+        RecipeError: the recipe does not fit the dataset, or a stage cannot be built; found before the first one trains.
+        UsageError: the folder belongs to another recipe, another process trains the same model, the stage, type or
+            split does not exist, or a process that only reads pictures would train too, as the script calls this
+            outside of its main block.
         KeyboardInterrupt: after Ctrl-C, once a restart point is written.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):  # while a new process imports the script
@@ -72,36 +81,36 @@ def train(
             "the processes that read pictures import this script too. Put what it runs below a line "
             '`if __name__ == "__main__":`, so that they do not train as well.'
         )
+    from mtss_zoo.look_ahead import check_later_stages, check_losses
     from mtss_zoo.stage import expand, open_data
 
     resolved = load_recipe(recipe, overrides)
     resolved = resolved.model_copy(update={"data": resolved.data.rooted(data_root), **NOT_TRAINED})
-    resolved, dataset = open_data(resolved)
+    asked, (resolved, dataset) = resolved, open_data(resolved)
+    check_losses(asked, dataset)
     out = Path(out or Path("runs") / resolved.name)
     runs = expand(resolved, out, stage, type_name)
     if any(view.corrupt for run in runs for view in run.spec.views.values()):
         from mtss_zoo import corruption
 
         corruption.prepare(())  # what is not installed is better known now than after the teachers
+    check_later_stages(runs, dataset)
     claim(out, resolved)
     for run in runs:
-        if run.finished:
-            say(f"{run.label}: finished before, in {run.folder}")
-            continue
-        from mtss_zoo.fit import fit
-
-        try:
-            fit(run, dataset, on_validation)
-        except KeyboardInterrupt as stop:
-            say(str(stop))
-            raise
-        say(f"{run.label}: finished, in {run.folder}")
+        _train_one(run, dataset, on_validation)
     return runs[-1].folder if type_name or not runs[-1].type_name else runs[-1].folder.parent
 
 
 def claim(out: Path, recipe: Recipe) -> None:
     """Writes the recipe into a new run folder, or makes sure that the folder is a run of this recipe."""
     path = out / "recipe.yaml"
+    if first_process() and not path.is_file():
+        out.mkdir(parents=True, exist_ok=True)
+        with locked(out / ".claim"):  # trainings that start in a new folder at once
+            if not path.is_file():
+                drop_parts(out, path.name)
+                write_whole(path, recipe.to_yaml())
+                return
     if path.is_file():
         before, now = (dict(leaves(r.to_dict())) for r in (load_recipe(path), recipe))
         different = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k) and k not in VOLATILE)
@@ -109,11 +118,33 @@ def claim(out: Path, recipe: Recipe) -> None:
             shown = ", ".join(f"{k} ({before.get(k)} there, {now.get(k)} now)" for k in different[:3])
             more = f" and {len(different) - 3} more" if len(different) > 3 else ""
             raise UsageError(f"{out} is a run of another recipe: {shown}{more}. Choose another folder with --out.")
-        return
+
+
+def _train_one(run: StageRun, dataset: RecipeDataset, on_validation: OnValidation | None) -> None:
+    with nullcontext() if run.finished else _claimed(run.folder):
+        if run.finished:  # perhaps by another process, until just now
+            say(f"{run.label}: finished before, in {run.folder}")
+            return
+        from mtss_zoo.fit import fit
+
+        try:
+            fit(run, dataset, on_validation)
+        except KeyboardInterrupt as stop:
+            say(str(stop))
+            raise
+    say(f"{run.label}: finished, in {run.folder}")
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Lets no other training use the folder of a model meanwhile; process 0 holds it for all of its run."""
     if not first_process():
+        yield
         return
-    out.mkdir(parents=True, exist_ok=True)
-    write_whole(path, recipe.to_yaml())
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder / ".lock", "training"):
+        drop_parts(folder)
+        yield
 
 
 def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -18,7 +18,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from mtss_zoo.averaging import MovingAverage
-from mtss_zoo.errors import PluginError, RecipeError
+from mtss_zoo.errors import PluginError, RecipeError, UsageError
 from mtss_zoo.interfaces import Batch, Strategy, Stream
 from mtss_zoo.model import AttributeModel
 from mtss_zoo.optim import Length, build_optimizer, learning_rate
@@ -112,10 +112,28 @@ class TrainingModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Where the streams are."""
         checkpoint["batches_done"] = self.batches_done
+        checkpoint["counted_in"] = self._counted_in()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The streams go on there."""
+        """The streams go on there.
+
+        Raises:
+            UsageError: the batches were counted in another number of processes, and would end elsewhere.
+        """
+        now = self._counted_in()
+        before = checkpoint.get("counted_in", now)  # which a restart point of an older version lacks
+        if before != now:
+            label, folder = self.context.run.label, self.context.folder
+            raise UsageError(
+                f"{label} was stopped in {_in_words(before)} and cannot go on in {_in_words(now)}: its batches would "
+                "be others. Set trainer.devices, num_nodes and accumulate_grad_batches as they were, or remove "
+                f"last.ckpt from {folder} to train it from its start."
+            )
         self.batches_done = checkpoint["batches_done"]
+
+    def _counted_in(self) -> dict[str, int]:
+        """What the number of a batch means depends on these."""
+        return {"processes": self.trainer.world_size, "accumulated": self.trainer.accumulate_grad_batches}
 
 
 class StageBatches:
@@ -166,6 +184,11 @@ def stage_length(
     batches = spec.steps * accumulate if spec.steps else cast(int, spec.epochs) * per_epoch
     images = first.batch_size * world_size * accumulate
     return batches, Length(-(-batches // accumulate), per_epoch / accumulate, images)
+
+
+def _in_words(counted_in: Mapping[str, int]) -> str:
+    processes, accumulated = counted_in["processes"], counted_in["accumulated"]
+    return f"{processes} process{'es' if processes > 1 else ''} with accumulate_grad_batches {accumulated}"
 
 
 def reseed(device: torch.device, *key: int) -> None:

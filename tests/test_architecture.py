@@ -27,9 +27,8 @@ LAYERS = """
     recipe recipe_files
     recipe_yaml
     aliases recipe_source processes
-    local_paths
     corruption images leaks metrics sampling hub optim
-    boxes joined
+    boxes joined local_paths
     augment corrupted_samples measures regime significance
     batches
     streams
@@ -44,7 +43,7 @@ LAYERS = """
     packing
     stage
     evaluate named_data training_module
-    cross_domain trust
+    cross_domain look_ahead trust
     journal robustness
     fit
     plan

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from mtss_zoo.bulk.parts import Parts
 from mtss_zoo.bulk.table import ERROR, ID
-from mtss_zoo.files.whole_files import synced_file
+from mtss_zoo.files.whole_files import drop_parts, synced_file
 
 FORMATS = (".parquet", ".jsonl")
 GROUP_BYTES = 64_000_000
@@ -45,6 +45,8 @@ def finish(parts: Parts, schema: pa.Schema, about: str) -> int:
     Returns:
         How many pictures could not be used. If any, `bad_list` names them.
     """
+    for path in (parts.out, bad_list(parts.out)):
+        drop_parts(path.parent, path.name)
     bad = 0
     final = schema.remove(schema.get_field_index(ERROR)).with_metadata({"mtss_zoo": about})
     with (

@@ -28,16 +28,20 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a recipe, stage after stage."""
-    values = parse_overrides(overrides)
+    asked: dict[str, Any] = {"data_root": data_root, "overrides": parse_overrides(overrides)}
+    asked |= {"stage": stage, "type_name": type_name}
     if dry_run:
         from mtss_zoo.plan import plan
 
-        report = plan(recipe, data_root=data_root, overrides=values)
+        report = plan(recipe, **asked)
         print_json(report) if as_json else _print_plan(report)
+        if report["problems"]:
+            raise typer.Exit(1)
         return
+    refuse("can be given with --dry-run only", json=as_json)
     from mtss_zoo import train as run
 
-    folder = run(recipe, out=out, data_root=data_root, overrides=values, stage=stage, type_name=type_name)
+    folder = run(recipe, out=out, **asked)
     print(f"trained: {folder}")
 
 
@@ -53,6 +57,8 @@ def evaluate(
     variant: corrupted.Variant = None,
     names: corrupted.Names = None,
     max_images: corrupted.MaxImages = None,
+    seed: corrupted.Seed = None,
+    save_quality: corrupted.SaveQuality = None,
     workers: corrupted.Workers = None,
     aliases: crossing.Aliases = None,
     dataset: crossing.Target = None,
@@ -60,14 +66,15 @@ def evaluate(
 ) -> None:
     """Measure every finished stage of a run, or one checkpoint."""
     plain = {"classes": classes, "slice": slices or None}
-    of_corruptions = {"variant": variant, "names": names, "max_images": max_images, "workers": workers}
+    of_corruptions: dict[str, Any] = {"variant": variant, "names": names, "max_images": max_images, "seed": seed}
+    of_corruptions |= {"save_quality": save_quality, "workers": workers}
     if aliases or dataset:
         refuse("cannot be given with --aliases", corruptions=corruptions, **plain, **of_corruptions)
         crossing.evaluate_across(folder, aliases, dataset, split, data_root, as_json)
         return
     if corruptions:
         refuse("cannot be given with --corruptions", **plain)
-        corrupted.evaluate_corruptions(folder, split, data_root, variant, names, max_images, workers, as_json)
+        corrupted.evaluate_corruptions(folder, split, data_root, **of_corruptions, as_json=as_json)
         return
     refuse("can be given with --corruptions only", **of_corruptions)
     from mtss_zoo import evaluate as measure_one

@@ -6,6 +6,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,8 @@ class TarMember(NamedTuple):
     size: int
     plain: bool = True
     """False: it is a link or sparse, so its bytes are not here."""
+    twin: str = ""
+    """The member whose bytes are also those of this one, a hard link: GNU tar's second name of one file."""
 
 
 def is_compressed(path: Path) -> bool:
@@ -46,7 +49,8 @@ def tar_members(path: Path) -> Iterator[TarMember]:
                 tar.members.clear()  # type: ignore[attr-defined]  # else every header would stay in memory
                 if not member.isdir():
                     plain = member.isreg() and not member.issparse()
-                    yield TarMember(member.name, member.offset_data, member.size, plain)
+                    twin = member.linkname if member.islnk() else ""
+                    yield TarMember(member.name, member.offset_data, member.size, plain, twin)
             with path.open("rb") as file:
                 file.seek(tar.offset)
                 whole = file.read(tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE)
@@ -54,6 +58,26 @@ def tar_members(path: Path) -> Iterator[TarMember]:
         raise DataError(f"{path} is no uncompressed tar, or is damaged ({error}).") from error
     if not whole:
         raise DataError(f"{path} is cut off or damaged at byte {tar.offset:,}; what should follow is lost.")
+
+
+def hard_links(path: Path) -> dict[int, TarMember]:
+    """The offset of each hard link of a tar to what it stands for: the last member of that name before it.
+
+    The tar is gone through twice, so that no more than the links and what they stand for is in memory. A link to what
+    is not there, or is not plain itself, is left out; so is everything behind a damage.
+    """
+    wanted: set[str] = set()
+    with suppress(DataError):
+        wanted.update(member.twin for member in tar_members(path) if member.twin)
+    seen: dict[str, TarMember] = {}
+    found: dict[int, TarMember] = {}
+    with suppress(DataError):
+        for member in tar_members(path):
+            if member.twin in seen:
+                found[member.offset] = seen[member.twin]
+            if member.name in wanted and (stands_for := member if member.plain else seen.get(member.twin)):
+                seen[member.name] = stands_for
+    return found
 
 
 class TarReader:

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import csv
+import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, Any
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Where to write what then takes the place of ``path``; after an error all is as it was."""
-    part = path.with_name(f".{path.name}.part")
+    """Where to write what then takes the place of ``path``; after an error all is as it was.
+
+    Every call has a place of its own, so that processes that write the same file at once do not spoil each other's.
+    What a killed one leaves is for `drop_parts`.
+    """
+    part = path.with_name(f".{path.name}.{token_hex(4)}.part")
     try:
         yield part
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     os.replace(part, path)
+
+
+def drop_parts(folder: Path, name: str | None = None) -> None:
+    """Removes what killed processes left of the file of this name, or of all; no other process may write them now."""
+    for part in folder.glob(f".{glob.escape(name) if name else '*'}.{'[0-9a-f]' * 8}.part"):
+        part.unlink()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import yaml
 
 from mtss_zoo.errors import DataError, UsageError
 from mtss_zoo.files.locks import alone
-from mtss_zoo.files.whole_files import whole_file, write_rows, write_whole
+from mtss_zoo.files.whole_files import drop_parts, whole_file, write_rows, write_whole
 from mtss_zoo.interfaces import AttributeSchema
 from mtss_zoo.packing.layout import ABOUT, ANSWERS, BAD, BBOX, LABELS, MANIFEST, METADATA, PLACES, SCHEMA, shard_name
 from mtss_zoo.packing.rows import REASON
@@ -27,7 +27,7 @@ from mtss_zoo.packing.rows import REASON
 WORK = ".parts"
 """Holds the rows of the shards that are whole, until the manifest does."""
 BAD_COLUMNS = ["id", "split", REASON]
-_UNFINISHED = re.compile(r"\.(shard-\d+\.tar|manifest\.parquet)\.part")
+_UNFINISHED = re.compile(r"\.shard-\d+\.tar\.part")
 
 
 class PackFolder:
@@ -116,6 +116,7 @@ class PackFolder:
                 f"{self.out} was begun with another {' and another '.join(other)}. Go on with the same, name another "
                 "folder with --out, or remove that one."
             )
+        drop_parts(self.out)
         for file in self.out.iterdir():
             if _UNFINISHED.fullmatch(file.name):
                 file.unlink()
@@ -132,7 +133,7 @@ class PackFolder:
 
 def _is_free(folder: Path) -> bool:
     """Whether nothing is in it but what a process left that was killed before its first act."""
-    return {path.name for path in folder.iterdir()} <= {WORK, f".{ABOUT}.part"}
+    return all(path.name == WORK or path.match(f".{ABOUT}.*.part") for path in folder.iterdir())
 
 
 def _ordered(names: list[str], schema: AttributeSchema) -> list[str]:

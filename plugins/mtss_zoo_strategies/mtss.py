@@ -42,7 +42,8 @@ class MTSSStrategy(nn.Module):
     `LABEL_SCALE`, of which a picture without a label adds zero.
 
     Raises:
-        RecipeError: a type has no teacher, the student's head does not fit, or views contradict each other.
+        RecipeError: a type has no teacher, the student's head does not fit, there is no such view, or views contradict
+            each other.
     """
 
     compares: ClassVar[Literal["embeddings"]] = "embeddings"
@@ -71,6 +72,7 @@ class MTSSStrategy(nn.Module):
         self.label_weight = label_weight
         self.losses = StageLosses(context)
         self.samples = _pool(context, images)
+        context.views(self.samples, teacher_view, 0)  # reads nothing yet, but refuses a view that the stage lacks
         self.teachers = Teachers.of_stage(context, teachers)
         self.cache: EmbeddingCache | None = None
         self.dims = {name: self._take_over(name) for name in context.schema.names}

@@ -98,7 +98,12 @@ class TestCatalogue:
         assert code == 0
         assert {row["plugin"]: row["error"] for row in json.loads(out)}["losses"] is None
 
-    @pytest.mark.parametrize("setting", ["no-equals-sign", "=1", "a=[1"])
+    @pytest.mark.parametrize("day", ["2020-01-31", "2020-13-45"])
+    def test_a_date_in_an_override_is_text_as_it_is_in_a_recipe(self, zoo, day):
+        code, out, _ = zoo("show", "mtss_quickstart", "--set", f"summary={day}", "--json")
+        assert code == 0 and json.loads(out)["summary"] == day
+
+    @pytest.mark.parametrize("setting", ["no-equals-sign", "=1", "a=[1", "a=!!python/name:os.system", "seed=0x_"])
     def test_a_bad_override_is_asked_wrongly(self, zoo, setting):
         code, _, err = zoo("show", "mtss_quickstart", "--set", setting)
         assert code == 2 and "--set" in err
@@ -117,6 +122,25 @@ class TestRun:
         assert code == 0
         assert "student" in out and "parameters" in out
         assert not (tmp_path / "run").exists() and not (tmp_path / "runs").exists()
+
+    def test_dry_run_plans_the_stage_that_is_asked_for(self, zoo, tmp_path):
+        (tmp_path / "tiny.yaml").write_text(TINY)
+        code, out, _ = zoo("train", "tiny.yaml", "--dry-run", "--json", "--stage", "teachers", "--type", "colour")
+        assert code == 0
+        assert [row["stage"] for row in json.loads(out)["tables"]["stages"]] == ["teachers/colour"]
+        assert zoo("train", "tiny.yaml", "--dry-run", "--stage", "techers")[0] == 2
+
+    def test_dry_run_that_finds_a_problem_fails(self, zoo, tmp_path):
+        (tmp_path / "tiny.yaml").write_text(TINY)
+        args = ("--dry-run", "--stage", "student", "--set", "stages.student.strategy.args.teachers=techers")
+        code, out, _ = zoo("train", "tiny.yaml", *args)
+        assert code == 1 and "problem: student: stage student needs stage 'techers'" in out
+
+    def test_json_without_dry_run_is_refused(self, zoo, tmp_path):
+        (tmp_path / "tiny.yaml").write_text(TINY)
+        code, _, err = zoo("train", "tiny.yaml", "--json")
+        assert code == 2 and "--json can be given with --dry-run only" in err
+        assert not (tmp_path / "runs").exists()
 
     def test_evaluate_puts_teachers_and_student_side_by_side(self, zoo, run_folder):
         code, out, _ = zoo("evaluate", run_folder, "--json")
@@ -190,7 +214,9 @@ class TestData:
         code, _, err = zoo("data", "check", "fashion_products", "--root", tmp_path / "nowhere")
         assert code == 1 and "nowhere" in err
 
-    @pytest.mark.parametrize("command", [("data", "check", "garments", "--root"), ("train", "tiny.yaml", "--data-root")])
+    @pytest.mark.parametrize(
+        "command", [("data", "check", "garments", "--root"), ("train", "tiny.yaml", "--data-root")]
+    )
     def test_a_dataset_that_reads_no_folder_takes_none(self, zoo, tmp_path, command):
         (tmp_path / "tiny.yaml").write_text(TINY)
         code, _, err = zoo(*command, tmp_path)

@@ -63,6 +63,22 @@ def test_a_killed_run_goes_on_bit_equal(runs: Path) -> None:
         assert found.read_bytes() == expected.read_bytes(), name
 
 
+def test_an_unfinished_model_goes_on_in_as_many_processes_only(
+    toy_process: Any, runs: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Half as many processes would need twice the batches: the middle of the training would pass for its end."""
+    one = OVERRIDES | {"trainer.devices": 1, "trainer.strategy": "auto"}
+    again = {"out": str(tmp_path), "world_size": 2, "arguments": COLOUR}
+    alone = {"out": str(tmp_path), "attempts": [None], "arguments": COLOUR | {"overrides": one}}
+    jobs = [again | {"attempts": [MIDDLE]}, alone, again | {"attempts": [None]}]
+    assert toy_process("attempts.py", jobs) == [[KILLED], [[1]], [[0, 0]]]
+    said = capfd.readouterr().out
+    assert "teachers/colour was stopped in 2 processes with accumulate_grad_batches 1 and cannot go on in 1 pro" in said
+    assert "devices, num_nodes and accumulate_grad_batches as they were, or remove last.ckpt from" in said
+    found, expected = (out / "teachers/colour/model.safetensors" for out in (tmp_path, runs / "whole"))
+    assert found.read_bytes() == expected.read_bytes()
+
+
 def test_lightning_starts_the_second_process_by_itself(toy_process: Any, runs: Path, tmp_path: Path) -> None:
     """All stages, one after the other, in the same two processes."""
     toy_process("launched.py", {"out": str(tmp_path), "overrides": OVERRIDES | {"stages.student.batch_size": 4}})

@@ -69,6 +69,16 @@ def test_a_run_whose_last_finished_stage_is_per_type_is_measured_too(run, tmp_pa
     assert "gain" not in report
 
 
+def test_a_teacher_alone_is_measured_on_the_pictures_that_its_run_held_out(tmp_path):
+    """The hold-out is drawn by the classes of the run's first type, of which the teacher of colours knows nothing."""
+    data = {**TINY["data"], "holdout": 0.5}
+    train({**TINY, "data": data}, out=tmp_path, stage="second", type_name="colour")
+    whole = evaluate_run(tmp_path, split="holdout")["stages"]["second"]["types"]["colour"]
+    assert evaluate(tmp_path / "second" / "colour", split="holdout")["types"]["colour"] == whole
+    (tmp_path / "recipe.yaml").rename(tmp_path / "elsewhere.yaml")
+    assert evaluate(tmp_path / "second" / "colour", split="holdout")["types"]["colour"]["classes"] != whole["classes"]
+
+
 def test_one_model_is_measured_on_another_dataset(run):
     from mtss_zoo.build import build_dataset
     from mtss_zoo.recipe import DataSpec, Part
@@ -84,7 +94,7 @@ def test_slices_of_a_run_are_those_of_its_recipe_or_those_asked_for(run):
     assert "slices" not in evaluate(run / "first")
     assert list(evaluate(run / "first", slices=["domain"])["slices"]) == ["domain"]
     for measured in (evaluate_run, evaluate):
-        with pytest.raises(UnknownNameError, match="'domains'.*Did you mean domain"):
+        with pytest.raises(UnknownNameError, match=r"'domains'.*Did you mean domain"):
             measured(run if measured is evaluate_run else run / "first", slices=["domains"])
 
 

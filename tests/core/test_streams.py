@@ -284,6 +284,25 @@ def test_a_batch_that_cannot_be_filled_ends_the_run() -> None:
         epochs(loader(of, bad_images=BadImages(100)), 1)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_small_batches_go_as_far_as_the_limit_allows(workers: int) -> None:
+    """Nine unreadable pictures that follow each other: two batches' draws do not reach over them."""
+    of = stream(Pictures(36, frozenset(range(5, 14))), 2, draw=lambda _: Draws(np.arange(36)))
+    whole = epochs(loader(of, steps=18, bad_images=BadImages(9)), 1)
+    assert rows(whole)[1:8] == [[2, 3], [4, 14], [14, 15], [14, 15], [14, 15], [14, 15], [14, 15]]
+    for handed_out in (3, 5):
+        resumed = loader(of, steps=18, workers=workers, bad_images=BadImages(9))
+        resumed.load_state_dict({"batches": handed_out})
+        assert_equal(epochs(resumed, 1), whole[handed_out:])
+    with pytest.raises(DataError, match="9 pictures cannot be read, more than the 8 "):
+        epochs(loader(of, steps=18, workers=workers, bad_images=BadImages(8)), 1)
+
+
+def test_the_next_draws_of_an_epoch_follow_its_last_ones_until_all_were_tried() -> None:
+    of = stream(Pictures(9, frozenset(range(1, 9))), 1, draw=lambda _: Draws(np.arange(9)))
+    assert rows(epochs(loader(of, steps=9, bad_images=BadImages(8)), 1)) == [[0]] * 9
+
+
 def test_a_restart_still_knows_the_bad_pictures(tmp_path: Path) -> None:
     first = BadImages(2, tmp_path)
     first.add("a\tb\nc", "is\nempty")

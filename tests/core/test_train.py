@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -116,6 +117,38 @@ def test_another_recipe_in_the_same_folder_is_refused(train: Train) -> None:
 def test_how_a_run_computes_may_change_between_calls(train: Train) -> None:
     train(stage="teachers", type_name="colour")
     train(stage="teachers", overrides={"data.workers": 1, "trainer.save_every": 7, "trainer.devices": "auto"})
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"stages.student.strategy.args.teacher_view": "claen"}, "no view 'claen'. Did you mean clean?"),
+        ({"stages.student.strategy.args.teachers": "techers"}, "not come before it. Did you mean teachers?"),
+        ({"stages.student.init_from": "teachers"}, "student starts from stage teachers, which trains one model for"),
+        ({"stages.student.batch_size": 99}, "an epoch of 64 pictures does not fill one batch of 99"),
+        ({"stages.student.losses": {"mraks": "bce"}}, r"student\.losses\.mraks: no such attribute type. Did you"),
+    ],
+    ids=["view", "teachers", "start", "batch", "losses"],
+)
+def test_faults_of_a_later_stage_are_found_before_the_first_one_trains(
+    train: Train, tmp_path: Path, toy_plugin: Path, overrides: dict[str, Any], message: str
+) -> None:
+    views = {"stages.student.views": {"train": {}, "clean": {}}, "stages.student.strategy.args.cache_views": 1}
+    with pytest.raises(UsageError, match=message):
+        train(overrides=views | overrides)
+    assert not list(tmp_path.iterdir())
+    if "stages.student.losses" in overrides:
+        with pytest.raises(RecipeError, match=message):
+            plan(toy_plugin / "recipe.yaml", overrides=overrides)
+    elif "stages.student.init_from" not in overrides:
+        (problem,) = plan(toy_plugin / "recipe.yaml", overrides=views | overrides, stage="student")["problems"]
+        assert re.search(f"^student: .*{message}", problem)
+
+
+def test_losses_may_name_a_type_that_is_not_trained(train: Train) -> None:
+    """As where one recipe is trained with some of its types only."""
+    one = {"data.types": ["colour"], "stages.teachers.losses": {"marks": "focal_ranking"}, "stages.teachers.epochs": 1}
+    assert (train(stage="teachers", overrides=one) / "colour" / "model.safetensors").is_file()
 
 
 @pytest.mark.parametrize(
@@ -235,6 +268,12 @@ def test_too_many_bad_pictures_end_the_run_and_a_higher_limit_goes_on(train: Tra
     assert (found / "log.csv").read_bytes() == (expected / "log.csv").read_bytes()
 
 
+def test_batches_of_two_go_on_over_many_bad_pictures(train: Train) -> None:
+    bad = {"data.dataset.args.bad": 12, "stages.teachers.batch_size": 2, "stages.teachers.epochs": 2}
+    folder = train(stage="teachers", type_name="colour", overrides=bad)
+    assert len((folder / "bad_images.txt").read_text().splitlines()) == 9  # of 12, three have no colour
+
+
 def test_a_stage_starts_from_the_backbone_of_an_earlier_one(train: Train, tmp_path: Path) -> None:
     overrides = {"stages.student.init_from": "teachers", "stages.student.optimizer.lr": 1e-30, "trainer.log_every": 99}
     student = train(overrides=overrides | {"stages.teachers.per_type": False})
@@ -299,6 +338,17 @@ def test_a_plan_counts_everything_and_writes_nothing(toy_plugin: Path, tmp_path:
     assert student["peak MB"] > 0
     assert report["problems"] == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_is_of_one_stage_or_type_as_a_training_is(toy_plugin: Path) -> None:
+    recipe = toy_plugin / "recipe.yaml"
+    labels = {
+        type_name: [row["stage"] for row in plan(recipe, stage="teachers", type_name=type_name)["tables"]["stages"]]
+        for type_name in (None, "marks")
+    }
+    assert labels == {None: ["teachers/colour", "teachers/marks"], "marks": ["teachers/marks"]}
+    with pytest.raises(UnknownNameError, match="Did you mean student"):
+        plan(recipe, stage="studnet")
 
 
 def test_a_plan_counts_the_pictures_that_are_used(toy_plugin: Path) -> None:
@@ -408,3 +458,12 @@ def test_a_script_without_a_main_block_is_not_run_again_by_its_readers(tmp_path:
     done = subprocess.run([sys.executable, str(script), str(tmp_path / "run")], capture_output=True, text=True)
     assert 'below a line `if __name__ == "__main__":`' in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_of_one_type_is_no_part_of_the_models_of_others(train: Train) -> None:
+    """Each model says in its recipe what it is, and opens by that."""
+    overrides = {"stages.teachers.losses": {"marks": "bce", "colour": "focal_ranking"}, "stages.teachers.loss": None}
+    folder = train(stage="teachers", overrides=overrides)
+    for name in ("colour", "marks"):
+        recipe = mtss_zoo.load(folder / name).recipe
+        assert recipe is not None and list(recipe.stages["teachers"].losses) == [name]

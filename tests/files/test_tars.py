@@ -13,7 +13,7 @@ import pytest
 from mtss_zoo.errors import DataError, ImageError
 from mtss_zoo.files import tars
 from mtss_zoo.files.file_names import written_out
-from mtss_zoo.files.tars import TarMember, TarReader, is_compressed, tar_members
+from mtss_zoo.files.tars import TarMember, TarReader, hard_links, is_compressed, tar_members
 
 
 def tar(path: Path, **files: bytes) -> Path:
@@ -48,6 +48,18 @@ def test_damage_is_named_after_what_is_listed(tmp_path: Path) -> None:
         next(listing)
     with pytest.raises(DataError, match=r"gone.tar is no uncompressed tar, or is damaged .*No such file"):
         next(tar_members(tmp_path / "gone.tar"))
+
+
+def test_a_hard_link_stands_for_the_last_member_of_that_name_before_it(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "0.tar", "w") as out:
+        for name, target in (("a", ""), ("b", "a"), ("c", "b"), ("a", ""), ("d", "a"), ("e", "f"), ("f", "")):
+            member = tarfile.TarInfo(name)
+            if target:
+                member.type, member.linkname = tarfile.LNKTYPE, target
+            out.addfile(member, io.BytesIO())
+    first, b, c, second, d, *_ = tar_members(tmp_path / "0.tar")
+    assert (b.plain, b.twin) == (False, "a")
+    assert hard_links(tmp_path / "0.tar") == {b.offset: first, c.offset: first, d.offset: second}
 
 
 def test_few_tars_stay_open_whoever_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
