@@ -66,9 +66,9 @@ class Sample:
     bbox: tuple[float, float, float, float] | None = None
     """Crop in pixels, x1 y1 x2 y2, half-open; ``None``: the whole picture."""
     answers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Attribute type to what several people answered, a class index each; the targets are then their shares.
+    """Attribute type to what several people answered, a class index each; the targets in training are their shares.
 
-    Such a picture has labels of the type too, some of the classes that were answered: those that it can be drawn for.
+    ``labels`` then has what they agree on, if they do: it is what is measured against.
     """
 
 
@@ -80,7 +80,19 @@ class Samples(Protocol):
     def __getitem__(self, row: int) -> Sample: ...
 
     def label_pairs(self, type_name: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """All labels of one type as ``(rows, classes)``, sorted by row; a row with two labels occurs twice."""
+        """All labels of one type as ``(rows, classes)``, sorted by row; a row with two labels occurs twice.
+
+        A row whose people answered but do not agree has one of their answers here, so that it can be drawn.
+        """
+        ...
+
+
+@runtime_checkable
+class GroupedSamples(Samples, Protocol):
+    """A collection that knows which pictures belong together, such as all photos of one product."""
+
+    def groups(self) -> npt.NDArray[np.int64]:
+        """A number for each row (R,), equal for pictures that must stay in one split."""
         ...
 
 
@@ -168,7 +180,11 @@ class EmbeddingHead(Head, Protocol):
 
 @runtime_checkable
 class Loss(Protocol):
-    """An ``nn.Module`` that compares scores with labels (``compares = "scores"``)."""
+    """An ``nn.Module`` that compares scores with labels (``compares = "scores"``).
+
+    If it has an attribute ``counts_answers`` that is true, it is called with a fourth argument, `Batch.answers` of its
+    type, and never with pictures that are mixed of two.
+    """
 
     compares: str
 
@@ -235,6 +251,8 @@ class Batch:
     """B rows of the stream's samples."""
     view_numbers: Tensor
     """B numbers of fixed views, -1 for fresh ones."""
+    answers: dict[str, Tensor] = field(default_factory=dict)
+    """Type name to B, how many people gave the answers whose shares are the targets; 0 where the targets are labels."""
 
     @property
     def images(self) -> Tensor:

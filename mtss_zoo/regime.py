@@ -14,7 +14,15 @@ from mtss_zoo.interfaces import AttributeSchema, Dataset, Samples
 from mtss_zoo.joined import JoinedDataset
 from mtss_zoo.leaks import EvaluatedPictures
 from mtss_zoo.recipe import DataSpec
-from mtss_zoo.sampling import ConcatSamples, Pairs, SubsetSamples, WithoutLabels, derived_seed, holdout_split
+from mtss_zoo.sampling import (
+    ConcatSamples,
+    Pairs,
+    SubsetSamples,
+    WithoutLabels,
+    derived_seed,
+    holdout_split,
+    positions_by_class,
+)
 
 _LABELS, _POOL = 1, 2  # keep the draws of one seed apart
 
@@ -22,17 +30,17 @@ _LABELS, _POOL = 1, 2  # keep the draws of one seed apart
 class RecipeDataset:
     """A dataset as a recipe uses it; itself a `Dataset`.
 
-    In this order: ``data.holdout`` is set aside from train; ``data.label_share`` of what stays keeps its labels; the
-    rest loses them and joins the unlabelled pictures, on top of ``data.unlabelled_share`` of the dataset's own, or is
-    ignored. The pictures of ``data.also_unlabelled`` come after them. An unlabelled picture that a split other than
-    train holds too, of this dataset or of a joined one, is left out. A picture without a box of its own has that of
-    ``data.boxes``, if it is listed there.
+    In this order: ``data.holdout`` is set aside from train, in whole groups and class by class; ``data.label_share`` of
+    what stays keeps its labels; the rest loses them and joins the unlabelled pictures, on top of
+    ``data.unlabelled_share`` of the dataset's own, or is ignored. The pictures of ``data.also_unlabelled`` come after
+    them. An unlabelled picture that a split other than train holds too, of this dataset or of a joined one, is left
+    out. A picture without a box of its own has that of ``data.boxes``, if it is listed there.
 
     Args:
         dataset: as its plugin gives it.
         data: the recipe's fields.
         seed: of all draws; with the same seed, the parts of smaller shares lie in those of larger ones.
-        schema: the types whose labels are shared out, the first one before all; default the dataset's.
+        schema: the types whose labels are shared out and held out, the first one before all; default the dataset's.
     """
 
     def __init__(self, dataset: Dataset, data: DataSpec, seed: int = 0, schema: AttributeSchema | None = None) -> None:
@@ -85,6 +93,11 @@ class RecipeDataset:
         return [*own, self._boxes_found.remark()] if self._boxes_found else own
 
     @property
+    def tried(self) -> int:
+        """How many pictures the dataset's own check decodes, as far as it says so."""
+        return getattr(self.dataset, "tried", 0)
+
+    @property
     def everything(self) -> list[Samples]:
         """All pictures that may be trained or measured on, before any share is taken, and without ``data.boxes``."""
         own = [self.dataset.split(name) for name in self.dataset.splits]
@@ -133,7 +146,8 @@ class RecipeDataset:
 
     @cached_property
     def _with_holdout(self) -> tuple[Samples, Samples]:
-        return holdout_split(self._boxed(self.dataset.split("train")), self.data.holdout, self.seed)
+        kept, held = holdout_split(self.dataset.split("train"), self.data.holdout, self.seed, self._types[0])
+        return self._boxed(kept), self._boxed(held)
 
     @cached_property
     def _train(self) -> tuple[Samples, Samples]:
@@ -182,7 +196,7 @@ def labelled_share(types: Sequence[Pairs], rows: int, share: float, seed: int) -
     # What is needed comes first, so that it counts in the share.
     order = order[np.argsort(~needed[order], kind="stable")]
     kept = needed.copy()
-    for here in _by_class(_first_class(types[0], rows), order):
+    for here in positions_by_class(_first_class(types[0], rows), order):
         kept[here[: max(1, round(share * len(here)))]] = True
     return kept
 
@@ -193,12 +207,6 @@ def _first_class(pairs: Pairs, rows: int) -> npt.NDArray[np.int64]:
     classes = np.full(rows, -1, np.int64)
     classes[labelled] = pairs[1][first]
     return classes
-
-
-def _by_class(classes: npt.NDArray[np.int64], order: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
-    """The rows of each class, in the given order."""
-    ordered = order[np.argsort(classes[order], kind="stable")]
-    return np.split(ordered, np.flatnonzero(np.diff(classes[ordered])) + 1)
 
 
 def _named(found: dict[str, str], limit: int = 3) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtss_zoo.errors import DataError, UsageError
-from mtss_zoo.interfaces import Draws, Sample, Samples
+from mtss_zoo.interfaces import Draws, GroupedSamples, Sample, Samples
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 Pairs: TypeAlias = tuple[Integers, Integers]
@@ -170,19 +170,46 @@ class WithoutLabels:
         return np.empty(0, np.int64), np.empty(0, np.int64)
 
 
-def holdout_split(samples: Samples, share: float, seed: int) -> tuple[SubsetSamples, SubsetSamples]:
-    """Two disjoint random parts: what stays for training, and ``share`` of the rows held out (at least one).
+def holdout_split(samples: Samples, share: float, seed: int, type_name: str) -> tuple[SubsetSamples, SubsetSamples]:
+    """Two disjoint random parts: what stays for training, and about ``share`` of the rows held out.
+
+    Groups (`GroupedSamples`) stay whole. ``share`` of every class of the type is held out, as near as groups come, and
+    at least one group, but never all; those without a label count as one class. A group has its first label's class.
 
     Raises:
-        UsageError: if nothing would stay for training.
+        UsageError: if nothing can be held out, as no class has two groups.
     """
-    held = max(1, round(share * len(samples)))
-    if held >= len(samples):
+    member, sizes = _groups(samples)
+    rows, labels = samples.label_pairs(type_name)
+    kinds = np.full(len(sizes), -1, np.int64)
+    kinds[member[rows[::-1]]] = labels[::-1]  # of equal groups, the one written last stays
+    held, seen = np.zeros(len(sizes), bool), 0
+    for here in positions_by_class(kinds, np.random.default_rng(derived_seed(seed)).permutation(len(sizes))):
+        before, seen = seen, seen + int(sizes[here].sum())
+        wanted = round(share * seen) - round(share * before)  # so that what is rounded off adds up to no more than one
+        fitting = here[sizes[here] <= max(wanted, sizes[here].min())]
+        middles = np.cumsum(sizes[fitting]) - sizes[fitting] / 2
+        held[fitting[: min(max(1, int((middles <= wanted).sum())), len(here) - 1)]] = True
+    if not held.any():
         raise UsageError(
-            f"a holdout of {share} leaves none of {len(samples)} pictures for training; take a smaller share."
+            f"a holdout of {share} of {len(samples)} pictures cannot be: no class of {type_name} has two pictures, or "
+            "two groups of them, one to train on and one to hold out."
         )
-    order = np.random.default_rng(derived_seed(seed)).permutation(len(samples))
-    return SubsetSamples(samples, np.sort(order[held:])), SubsetSamples(samples, np.sort(order[:held]))
+    return SubsetSamples(samples, np.flatnonzero(~held[member])), SubsetSamples(samples, np.flatnonzero(held[member]))
+
+
+def positions_by_class(classes: Integers, order: Integers) -> list[Integers]:
+    """The positions of each class (N,), in the given order."""
+    ordered = order[np.argsort(classes[order], kind="stable")]
+    return np.split(ordered, np.flatnonzero(np.diff(classes[ordered])) + 1) if len(ordered) else []
+
+
+def _groups(samples: Samples) -> Pairs:
+    """The group of each row (R,), numbered as they begin, and the rows of each (G,)."""
+    groups = samples.groups() if isinstance(samples, GroupedSamples) else np.arange(len(samples))
+    _, first, member, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
+    order = np.argsort(first)
+    return np.argsort(order)[member], sizes[order]
 
 
 def _only(pairs: Pairs, classes: Sequence[int] | Integers | None) -> Pairs:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mtss_zoo.cli.given_data import Changes, given_data
 from mtss_zoo.cli.output import Json, print_json, print_table
 
 
@@ -14,6 +15,7 @@ def pack(
     name: Annotated[str, typer.Argument(help="A dataset component, or a recipe whose dataset is meant.")],
     out: Annotated[Path, typer.Option(help="The folder to write; the same command goes on in it after any stop.")],
     root: Annotated[Path | None, typer.Option(help="The dataset's folder.")] = None,
+    overrides: Changes = None,
     shard_size: Annotated[str, typer.Option(help="The most bytes of one tar, such as 500MB.")] = "1GB",
     workers: Annotated[int | None, typer.Option(help="Processes that read and check pictures.", min=0)] = None,
     as_json: Json = False,
@@ -22,12 +24,10 @@ def pack(
     from dataclasses import asdict
 
     from mtss_zoo.packing.run import pack, parse_size
-    from mtss_zoo.recipe import DataSpec, Part
-    from mtss_zoo.recipe_source import load_recipe
-    from mtss_zoo.registry import list_components
+    from mtss_zoo.recipe import Recipe
 
-    known = any(c.name == name for c in list_components("dataset"))
-    data = DataSpec(dataset=Part(name=name)) if known else load_recipe(name).data
+    given = given_data(name, overrides)
+    data = given.data if isinstance(given, Recipe) else given
     done = pack(data.rooted(root), out, shard_size=parse_size(shard_size), workers=workers)
     if as_json:
         print_json({**asdict(done), "out": str(done.out), "bad_list": done.bad_list and str(done.bad_list)})

@@ -42,13 +42,15 @@ def find_class_folders(root: Path) -> ClassFolders:
     """Walks through the tree once, in an order that does not depend on the disk.
 
     Raises:
-        DataError: there is no folder with a picture of a class, or a folder test or val but none train.
+        DataError: there is no picture of a class and none in ``unlabelled``, or no unlabelled one and a folder test or
+            val but none train.
     """
     walk = _Walk(root)
     folders, loose = walk.look("")
     pool_folders = [name for name in folders if name.lower() in UNLABELLED]
     splits = {name: SPLITS.index(OURS[name.lower()]) for name in folders if name.lower() in OURS}
-    if splits and 0 not in splits.values():
+    pool = _paths([path for name in pool_folders for path in walk.below(name)])
+    if splits and 0 not in splits.values() and not len(pool):
         raise DataError(f"{root} has a folder {next(iter(splits))} but none that is called train.")
     found: list[tuple[str, int, list[str]]] = []
     if splits:
@@ -59,17 +61,16 @@ def find_class_folders(root: Path) -> ClassFolders:
     else:
         found = [(name, 0, files) for name, files in walk.classes("", [n for n in folders if n not in pool_folders])]
         walk.leave_out(loose, "lie directly in the root, so in no class")
-    if not any(files for _, _, files in found):
+    if not any(files for _, _, files in found) and not len(pool):
         raise DataError(
             f"{root}: no folder of a class holds a picture ({', '.join(PICTURES)}). imagefolder reads "
-            f"<split>/<class>/<picture> or <class>/<picture>. {' '.join(walk.notes)}".rstrip()
+            f"<split>/<class>/<picture> or <class>/<picture>, and unlabelled/<picture>. {' '.join(walk.notes)}".rstrip()
         )
-    pool = _paths([path for name in pool_folders for path in walk.below(name)])
     names = tuple(sorted({name for name, _, _ in found}))
     index = {name: i for i, name in enumerate(names)}
-    counts = [len(files) for _, _, files in found]
+    counts = np.array([len(files) for _, _, files in found], np.int64)
     return ClassFolders(
-        files=pa.concat_arrays([_paths(files) for _, _, files in found]),
+        files=pa.concat_arrays([_paths([]), *(_paths(files) for _, _, files in found)]),
         pool=pool,
         names=names,
         classes=np.repeat(np.array([index[name] for name, _, _ in found], np.int64), counts),

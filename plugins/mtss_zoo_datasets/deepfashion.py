@@ -16,7 +16,7 @@ from mtss_zoo_datasets.deepfashion_joined import SPLITS, Annotated
 from mtss_zoo_datasets.deepfashion_lists import read_coarse, read_fine
 from mtss_zoo_datasets.given_schema import under_schema
 from mtss_zoo_datasets.labels import Labels, folder, known_split
-from mtss_zoo_datasets.picture_files import FileSamples, locate, named, paths_array, unreadable
+from mtss_zoo_datasets.picture_files import FileSamples, locate, named, paths_array, sample_size, unreadable
 
 ANNOTATIONS: dict[Variant, tuple[str, ...]] = {"coarse": ("anno_coarse", "anno"), "fine": ("anno_fine",)}
 SIZES: dict[Variant, dict[str, int]] = {
@@ -87,6 +87,11 @@ class DeepFashion:
         """What the lists and the folder of pictures lack, and pictures that cannot be decoded among some tried."""
         return self._notes + unreadable(self._folder, self._files.drop_null())
 
+    @property
+    def tried(self) -> int:
+        """How many pictures `check` decodes."""
+        return sample_size(int(self._found.sum()))
+
     def remarks(self) -> list[str]:
         """How the set differs in size from the published one, and how many classes of each type occur."""
         counts = np.bincount(self._split[self._found], minlength=len(SPLITS)).tolist()
@@ -125,7 +130,8 @@ def _annotations(root: Path, variant: Variant) -> Path:
     if not known:
         expected = "Anno_fine" if variant == "fine" else "Anno_coarse (or Anno)"
         have = ", ".join(entry.name for entry in folders.values()) or "no folder"
-        fine = " For Anno_fine set variant: fine." if variant == "coarse" and "anno_fine" in folders else ""
+        way_out = " For Anno_fine set variant: fine, as with --set data.dataset.args.variant=fine."
+        fine = way_out if variant == "coarse" and "anno_fine" in folders else ""
         raise DataError(f"{root}: the folder {expected} with the lists is missing; there is {have}.{fine}")
     return known[0]
 

@@ -16,6 +16,7 @@ from mtss_zoo.errors import DataError, UsageError
 from mtss_zoo.interfaces import AttributeSchema, AttributeType, Sample
 from mtss_zoo_datasets.fashion_table import COLUMNS, METADATA, pictures, read_splits, read_styles, value
 from mtss_zoo_datasets.labels import Integers, Labels, TypeLabels, folder, in_range, known_split, shortened
+from mtss_zoo_datasets.picture_files import sample_size, tried
 from mtss_zoo_datasets.splitting import split_by_hash
 
 
@@ -64,7 +65,7 @@ class FashionProducts:
         return {name: row[name] for name in METADATA if row.get(name, "")}
 
     def check(self) -> list[str]:
-        """What is missing or was left out, in plain words."""
+        """What is missing or was left out, in plain words; some pictures are decoded to see whether they can be."""
         table, split_of = self._table, self._split_of
         missing = [key for key in table.rows if key not in self._files]
         unsplit = [] if split_of is None else [key for key in self._ids if key not in split_of]
@@ -79,7 +80,13 @@ class FashionProducts:
             "splits.csv: {n} ids are not in styles.csv: {some}.": unlisted,
         }
         said = [text.format(n=len(keys), some=shortened(keys)) for text, keys in counted.items() if keys]
-        return said + list(self._foreign_values())
+        keys = sorted(self._files)
+        return said + list(self._foreign_values()) + tried(len(keys), lambda row: (self.picture(keys[row]), keys[row]))
+
+    @property
+    def tried(self) -> int:
+        """How many pictures `check` decodes."""
+        return sample_size(len(self._files))
 
     def _foreign_values(self) -> Iterator[str]:
         for attribute_type in (t for t in self.schema if t.other is None):

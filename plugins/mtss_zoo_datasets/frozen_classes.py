@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from mtss_zoo.interfaces import AttributeSchema, AttributeType
-from mtss_zoo_datasets.labels import Integers, Labels, shortened
+from mtss_zoo_datasets.labels import NO_CLASSES, Integers, Labels, shortened
 from mtss_zoo_datasets.manifest_labels import NamedLabels
 from mtss_zoo_datasets.schema_file import DeclaredType
 
@@ -22,15 +22,17 @@ def freeze(
     """The schema, the labels under it, and notes on labels that it lacks.
 
     Args:
-        train: the rows whose labels are the classes of a type that declares none.
+        train: the rows whose labels are the classes of a type that declares none; where there are none, all rows.
         no_classes: the error for a type that has none, to raise.
         unlisted: the error for a row, a type and a class that the type declares not; ``None``: it is unknown and noted.
     """
     chosen, labels, notes = [], {}, []
     for t in types:
-        classes = t.classes or named[t.name].classes_in(train)
-        if not classes:
+        rows = train if len(train) else np.arange(len(named[t.name].labels))
+        classes = t.classes or named[t.name].classes_in(rows)
+        if not classes and len(train):
             raise no_classes(t.name)
+        classes = classes or NO_CLASSES
         if t.other is not None and t.other not in classes:
             classes = (*classes, t.other)
         chosen.append(AttributeType(t.name, t.kind, classes, t.other))

@@ -107,6 +107,11 @@ class HuggingFace:
         tried = f"{len(faults)} of {len(rows)} pictures that were tried cannot be used: {''.join(faults[:1])}"
         return self._notes + ([tried] if faults else [])
 
+    @property
+    def tried(self) -> int:
+        """How many pictures `check` decodes."""
+        return len(self._pictures.spread(TRIED_GROUPS, TRIED_EACH))
+
     def remarks(self) -> list[str]:
         """What is worth knowing and no problem: a revision that may move, and how splits came about."""
         return self._remarks

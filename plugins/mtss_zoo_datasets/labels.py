@@ -14,6 +14,8 @@ from mtss_zoo.errors import DataError, UnknownNameError, UsageError
 from mtss_zoo.interfaces import AttributeSchema
 
 Integers = npt.NDArray[np.int64]
+NO_CLASSES = ("unknown",)
+"""The classes of a type of which no picture has a label, as in a pool for pretraining: a type cannot have none."""
 
 
 @dataclass(frozen=True)

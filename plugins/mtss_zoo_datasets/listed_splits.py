@@ -11,7 +11,7 @@ from mtss_zoo.errors import DataError
 from mtss_zoo.interfaces import AttributeSchema
 from mtss_zoo_datasets.given_schema import under_schema
 from mtss_zoo_datasets.labels import Labels, known_split
-from mtss_zoo_datasets.picture_files import FileSamples, locate, named, paths_array, unreadable
+from mtss_zoo_datasets.picture_files import FileSamples, locate, named, paths_array, sample_size, unreadable
 
 
 class ListedSplits:
@@ -78,3 +78,8 @@ class ListedSplits:
     def check(self) -> list[str]:
         """What the lists and the folders of pictures lack; some pictures are decoded to see whether they can be."""
         return self.notes + unreadable(self.folder, pa.concat_arrays(self._files))
+
+    @property
+    def tried(self) -> int:
+        """How many pictures `check` decodes."""
+        return sample_size(sum(map(len, self._files)))

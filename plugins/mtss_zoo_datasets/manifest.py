@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -12,21 +14,22 @@ import numpy.typing as npt
 from mtss_zoo.errors import UnknownNameError
 from mtss_zoo.interfaces import AttributeSchema, Sample
 from mtss_zoo_datasets.frozen_classes import freeze
-from mtss_zoo_datasets.labels import Labels, folder, known_split, shortened
+from mtss_zoo_datasets.labels import Integers, Labels, folder, known_split, shortened
 from mtss_zoo_datasets.manifest_answers import rules_compared, with_answers
 from mtss_zoo_datasets.manifest_columns import read_boxes, read_groups, read_images_and_ids, read_metadata
-from mtss_zoo_datasets.manifest_labels import NamedLabels, label_columns, read_labels
+from mtss_zoo_datasets.manifest_labels import NamedLabels, label_columns, read_all_labels
 from mtss_zoo_datasets.manifest_splits import (
     POOL,
     comparable_paths,
     given_splits,
     keep_answered,
     place,
-    refuse_no_training,
     split_groups,
     without_leaks,
+    without_training,
 )
 from mtss_zoo_datasets.manifest_table import ManifestTable
+from mtss_zoo_datasets.picture_files import sample_size, tried
 from mtss_zoo_datasets.row_samples import Classes, RowSamples
 from mtss_zoo_datasets.schema_file import declared, read_schema_file
 from mtss_zoo_datasets.splitting import SPLITS, TRAIN
@@ -77,16 +80,15 @@ class Manifest:
         self._images, self._ids = read_images_and_ids(table)
         self._boxes = read_boxes(table)
         self._metadata = read_metadata(table, label_columns(table, types))
-        named = {t.name: read_labels(table, t, len(types) == 1, min_agree) for t in types}
+        named = read_all_labels(table, types, min_agree)
         self._agreement = {name: n.agreement for name, n in named.items() if n.agreement is not None}
         balanced = _balanced_by(named, balance)
-        groups = read_groups(table)
+        self._groups = groups = read_groups(self._metadata, len(table))
         known = np.logical_or.reduce([n.labels.known for n in named.values()])
         given = given_splits(table)
         codes = place(given, balanced, known, groups, split_seed)
         paths = comparable_paths(self._images, self.image_root)
         self._placement = without_leaks(codes, self._ids, paths, table)
-        refuse_no_training(self._placement, table)
         self.schema, self._labels, notes = freeze(
             types,
             named,
@@ -103,18 +105,19 @@ class Manifest:
         if answers == "all":
             self._placement = replace(self._placement, codes=np.where(kept, np.int8(TRAIN), self._placement.codes))
             self._labels, self._answers = with_answers(self._labels, crowd, self._placement.codes == TRAIN)
+        self._remarks += without_training(self._placement, table)
         torn = split_groups(self._placement.codes, groups)
         self._notes = self._placement.notes + notes + ([f"{torn} groups are in more than one split."] if torn else [])
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Train, val and test, as far as they have rows."""
-        return tuple(name for code, name in enumerate(SPLITS) if len(self._placement.rows(code)))
+        """Train, and val and test as far as they have rows."""
+        return tuple(name for code, name in enumerate(SPLITS) if code == TRAIN or len(self._placement.rows(code)))
 
     def split(self, name: str) -> RowSamples:
         """The pictures of one split with their labels, in the manifest's order."""
         rows = self._placement.rows(SPLITS.index(known_split(name, self.splits)))
-        return RowSamples(self, rows, self._labels.take(rows), self._answers.take(rows))
+        return RowSamples(self, rows, self._labels.take(rows), self._answers.take(rows), self._groups)
 
     def unlabelled(self) -> RowSamples:
         """Pictures marked so or without any label, none of which is in val or test."""
@@ -122,13 +125,29 @@ class Manifest:
         return RowSamples(self, rows, Labels.unknown(self.schema, len(rows)), Labels({}))
 
     def check(self) -> list[str]:
-        """Missing pictures, leaks, and labels that could not be used."""
-        missing = [path for path in self._images.to_pylist() if not os.path.exists(self.image_root / path)]
-        said = [f"{len(missing)} of {len(self._images)} pictures are missing: {shortened(missing)}."] if missing else []
-        return said + self._notes
+        """Missing pictures, leaks, labels that could not be used, and pictures that cannot be decoded among some."""
+        missing = np.setdiff1d(np.arange(len(self._images)), self._there)
+        names = [self._images[row].as_py() for row in missing[:6]]
+        said = [f"{len(missing)} of {len(self._images)} pictures are missing: {shortened(names)}."] if names else []
+        return said + self._notes + tried(len(self._there), self._file)
+
+    @property
+    def tried(self) -> int:
+        """How many pictures `check` decodes."""
+        return sample_size(len(self._there))
+
+    @cached_property
+    def _there(self) -> Integers:
+        """The rows whose files exist."""
+        there = (os.path.exists(self.image_root / path) for path in self._images.to_pylist())
+        return np.flatnonzero(np.fromiter(there, bool, len(self._images)))
+
+    def _file(self, place: int) -> tuple[Path, str]:
+        row = int(self._there[place])
+        return self.image_root / self._images[row].as_py(), self._ids[row].as_py()
 
     def remarks(self) -> list[str]:
-        """What is worth knowing and no problem: how many pictures have labels under each rule for crowd answers."""
+        """What is worth knowing and no problem: that nothing is labelled, or what each rule for crowd answers gives."""
         return self._remarks
 
     def sample(self, row: int, labels: Classes, answers: Classes) -> Sample:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -11,6 +13,8 @@ from mtss_zoo_datasets.labels import Integers
 from mtss_zoo_datasets.manifest_table import ManifestTable
 
 CORNERS = ("x1", "y1", "x2", "y2")
+GROUPS = ("group", "item_id")
+"""The metadata that keep pictures in one split; the first one that there is counts."""
 
 
 def read_images_and_ids(table: ManifestTable) -> tuple[pa.Array, pa.Array]:
@@ -47,20 +51,17 @@ def read_boxes(table: ManifestTable) -> npt.NDArray[np.float32] | None:
     return boxes.astype(np.float32)
 
 
-def _group_column(table: ManifestTable) -> str | None:
-    return next((name for name in ("group", "item_id") if name in table.columns), None)
-
-
 def read_metadata(table: ManifestTable, labels: set[str]) -> dict[str, pa.Array]:
     """The other columns, and the group, as text; ``labels`` are the columns of labels."""
     taken = {"image", "id", "split", "bbox", *CORNERS, *labels}
     return {name: table.text(name) for name in table.columns if name not in taken}
 
 
-def read_groups(table: ManifestTable) -> Integers:
+def read_groups(metadata: Mapping[str, pa.Array], rows: int) -> Integers:
     """A number for each row (R,), equal for rows of one group; a row without a group is one of its own."""
-    alone = np.arange(len(table))
-    if (column := _group_column(table)) is None:
+    alone = np.arange(rows)
+    texts = next((metadata[name] for name in GROUPS if name in metadata), None)
+    if texts is None:
         return alone
-    codes = pc.fill_null(pc.dictionary_encode(table.text(column)).indices, -1).to_numpy()
-    return np.where(codes < 0, alone + int(codes.max()) + 1, codes).astype(np.int64)
+    codes = pc.fill_null(pc.dictionary_encode(texts).indices, -1).to_numpy()
+    return np.where(codes < 0, alone + int(codes.max(initial=-1)) + 1, codes).astype(np.int64)

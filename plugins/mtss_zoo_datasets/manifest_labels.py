@@ -67,6 +67,13 @@ def label_columns(table: ManifestTable, types: list[DeclaredType]) -> set[str]:
     return {name for t in types for name in (t.name, *_answer_columns(table, t, len(types) == 1))}
 
 
+def read_all_labels(table: ManifestTable, types: list[DeclaredType], min_agree: int) -> dict[str, NamedLabels]:
+    """The labels of every type. Where no type has a column, nothing is known: these are pictures to pretrain on."""
+    if label_columns(table, types).isdisjoint(table.columns):
+        return {t.name: NamedLabels((), TypeLabels.unknown(len(table))) for t in types}
+    return {t.name: read_labels(table, t, len(types) == 1, min_agree) for t in types}
+
+
 def read_labels(table: ManifestTable, declared: DeclaredType, alone: bool, min_agree: int) -> NamedLabels:
     """One type's labels: the label column's, and where it is empty what the crowd agrees on.
 

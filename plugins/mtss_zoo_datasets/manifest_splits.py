@@ -146,7 +146,11 @@ def _refuse_repeated_ids(ids: pa.Array, leaks: npt.NDArray[np.bool_], table: Man
         raise table.fail(again, column, f"{ids[again].as_py()!r} occurs a second time; an id names one picture.")
 
 
-def refuse_no_training(placement: Placement, table: ManifestTable) -> None:
-    """An error if no row with a known label is in train."""
-    if not len(placement.rows(TRAIN)):
-        raise table.fail_file("no row with a known label is in the split train")
+def without_training(placement: Placement, table: ManifestTable) -> list[str]:
+    """A remark if no row with a known label is in train; an error if nothing is unlabelled either."""
+    if len(placement.rows(TRAIN)):
+        return []
+    lacking = f"no row with a known label is in the split train (columns: {', '.join(table.columns)})"
+    if not len(placement.rows(POOL)):
+        raise table.fail_file(lacking)
+    return [f"{table.path}: {lacking}. A stage can only learn from the pictures alone, as with the strategy mae."]

@@ -12,7 +12,7 @@ from mtss_zoo_datasets.given_schema import under_schema
 from mtss_zoo_datasets.labels import Labels, folder, known_split
 from mtss_zoo_datasets.manifest_labels import NamedLabels
 from mtss_zoo_datasets.packed_table import PackedTable
-from mtss_zoo_datasets.picture_files import tried
+from mtss_zoo_datasets.picture_files import sample_size, tried
 from mtss_zoo_datasets.row_samples import Classes, RowSamples
 from mtss_zoo_datasets.schema_file import read_schema_file
 
@@ -41,13 +41,14 @@ class Packed:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Those of the dataset that was packed, as far as they have pictures."""
-        return tuple(name for name in self._table.splits if name != UNLABELLED)
+        """Train, and the others of the dataset that was packed as far as they have pictures."""
+        found = tuple(name for name in self._table.splits if name != UNLABELLED)
+        return found if "train" in found else ("train", *found)
 
     def split(self, name: str) -> RowSamples:
         """The pictures of one split with their labels."""
         rows = self._table.rows(known_split(name, self.splits))
-        return RowSamples(self, rows, self._labels.take(rows), self._answers.take(rows))
+        return RowSamples(self, rows, self._labels.take(rows), self._answers.take(rows), self._table.groups)
 
     def unlabelled(self) -> RowSamples:
         """The pictures of no split."""
@@ -58,6 +59,11 @@ class Packed:
         """Tars that are missing or too short; some pictures are decoded to see whether they can be."""
         said = self._table.beyond([Path(path) for path in self._reader.paths])
         return said + self._notes + tried(len(self._table), self._picture)
+
+    @property
+    def tried(self) -> int:
+        """How many pictures `check` decodes."""
+        return sample_size(len(self._table))
 
     def sample(self, row: int, labels: Classes, answers: Classes) -> Sample:
         """One row of the manifest with these labels and answers."""

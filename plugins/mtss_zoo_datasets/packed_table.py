@@ -15,6 +15,7 @@ from mtss_zoo.errors import DataError
 from mtss_zoo.interfaces import AttributeSchema, AttributeType
 from mtss_zoo.packing.layout import ANSWERS, BBOX, LABELS, METADATA, PLACES
 from mtss_zoo_datasets.labels import Integers, Labels, TypeLabels, shortened
+from mtss_zoo_datasets.manifest_columns import read_groups
 
 TEXT, NUMBER, TEXTS = pa.large_string(), pa.int64(), pa.large_list(pa.large_string())
 
@@ -57,6 +58,7 @@ class PackedTable:
         answers = {t.name: self._classes(ANSWERS, t) for t in schema if ANSWERS + t.name in self._names}
         self.answers = Labels(answers)
         self._metadata = {n.removeprefix(METADATA): self._column(n, TEXT) for n in self._names if n[:9] == METADATA}
+        self.groups = read_groups(self._metadata, len(self))
         if wrong := [name for name in self.shards if "/" in name or "\\" in name or name.startswith(".")]:
             raise DataError(f"{self.path}: the shard {wrong[0]!r} is not the name of a file in this folder.")
 

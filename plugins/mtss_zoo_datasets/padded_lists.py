@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ def read_rows(path: Path, columns: int, skip: int = 0) -> Iterator[Rows]:
 def read_head(path: Path) -> int:
     """The number of rows that the first line of a list promises; a line with the names of the columns follows it."""
     with opened(path) as file:
-        first = file.readline(LONGEST_LINE).removeprefix(b"\xef\xbb\xbf").strip()
+        first = file.readline(LONGEST_LINE).strip()
     if not first:
         raise DataError(f"{path} is empty.")
     if not first.isdigit():
@@ -135,13 +136,16 @@ def read_names(path: Path) -> list[tuple[str, int]]:
 
 
 def opened(path: Path) -> BinaryIO:
-    """The file, to read bytes from."""
+    """The file, to read bytes from; they begin after the mark that some editors put before UTF-8."""
     try:
-        return path.open("rb")
+        file = path.open("rb")
     except FileNotFoundError:
         raise DataError(f"{path} is missing.") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    if file.read(len(BOM_UTF8)) != BOM_UTF8:
+        file.seek(0)
+    return file
 
 
 def shown(word: bytes) -> str:

@@ -61,13 +61,18 @@ def unreadable(folder: Path, files: pa.Array) -> list[str]:
     return tried(len(files), picture)
 
 
+def sample_size(rows: int) -> int:
+    """How many of some pictures `tried` opens."""
+    return min(TRIED, rows)
+
+
 def tried(rows: int, picture: Callable[[int], tuple[ImageSource, str]]) -> list[str]:
     """A sentence if some of `TRIED` pictures, evenly spread over all, cannot be decoded.
 
     Args:
         picture: gives the picture of a row, and its name.
     """
-    chosen = np.unique(np.linspace(0, rows - 1, min(TRIED, rows)).astype(np.int64)).tolist()
+    chosen = np.unique(np.linspace(0, rows - 1, sample_size(rows)).astype(np.int64)).tolist()
     faults = []
     for row in chosen:
         try:

@@ -13,7 +13,7 @@ from mtss_zoo.interfaces import AttributeSchema, Sample
 from mtss_zoo_datasets.frozen_classes import freeze
 from mtss_zoo_datasets.labels import Integers, Labels, folder, known_split
 from mtss_zoo_datasets.manifest_labels import NamedLabels
-from mtss_zoo_datasets.picture_files import tried
+from mtss_zoo_datasets.picture_files import sample_size, tried
 from mtss_zoo_datasets.row_samples import Classes, RowSamples
 from mtss_zoo_datasets.schema_file import DeclaredType, declared, read_schema_file
 from mtss_zoo_datasets.splitting import SPLITS, TRAIN
@@ -75,21 +75,20 @@ class WebDataset:
         named = self._read_labels(types, listed, label)
         known = np.logical_or.reduce([n.labels.known for n in named.values()])
         self._codes[~known & (self._codes == TRAIN)] = POOL
+        where = f"{file.name} names the types, .json files hold a key for each, .{label_file} files a class of {label}."
         self.schema, self._labels, self._notes = freeze(
             types,
             named,
             self._rows(TRAIN),
-            lambda name: DataError(
-                f"{self.root}: no picture of train has a label of {name}. {file.name} names the types, .json files hold"
-                f" a key for each, and .{label_file} files a class of {label}."
-            ),
+            lambda name: DataError(f"{self.root}: no picture of train has a label of {name}. {where}"),
             None if schema else self._unlisted,
         )
+        self._remarks = self._without_training(where)
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Train, val and test, as far as they have pictures."""
-        return tuple(name for code, name in enumerate(SPLITS) if len(self._rows(code)))
+        """Train, and val and test as far as they have pictures."""
+        return tuple(name for code, name in enumerate(SPLITS) if code == TRAIN or len(self._rows(code)))
 
     def split(self, name: str) -> RowSamples:
         """The pictures of one split, shard after shard."""
@@ -105,14 +104,28 @@ class WebDataset:
         """Tars and files that are damaged, repeated or lost; some pictures are decoded to see whether they can be."""
         return self._problems.sentences() + self._notes + tried(len(self._codes), self._picture)
 
+    @property
+    def tried(self) -> int:
+        """How many pictures `check` decodes."""
+        return sample_size(len(self._codes))
+
     def remarks(self) -> list[str]:
-        """What is in the tars and means nothing here."""
-        return self._passed_over.sentences()
+        """What is in the tars and means nothing here, and that nothing is labelled."""
+        return self._passed_over.sentences() + self._remarks
 
     def sample(self, row: int, labels: Classes, answers: Classes) -> Sample:
         """One picture with these labels."""
         image, name = self._picture(row)
         return Sample(name, image, labels, self._metadata(row))
+
+    def _without_training(self, where: str) -> list[str]:
+        """A remark if no picture of train has a label; an error if nothing is unlabelled either."""
+        if len(self._rows(TRAIN)):
+            return []
+        lacking = f"{self.root}: no picture of train has a label. {where}"
+        if not len(self._rows(POOL)):
+            raise DataError(lacking)
+        return [f"{lacking} A stage can only learn from the pictures alone, as with the strategy mae."]
 
     def _rows(self, code: int) -> Integers:
         return np.flatnonzero(self._codes == code)

@@ -22,10 +22,10 @@ def find_shards(root: Path, patterns: Mapping[str, str | None]) -> dict[str, lis
 
     Raises:
         UsageError: a pattern fits no file, or a tar is in two splits.
-        DataError: there are no tars of train, or a tar is compressed.
+        DataError: there are no tars of train and no unlabelled ones, or a tar is compressed.
     """
     found = {split: _fitting(root, split, pattern) for split, pattern in patterns.items()}
-    if not found["train"]:
+    if not found["train"] and not found["unlabelled"]:
         have = sorted(path.name for path in root.glob("*.tar*"))[:5]
         raise DataError(
             f"{root} has no tar of train, such as train-000.tar{'; it has ' + ', '.join(have) if have else ''}. "

@@ -37,7 +37,7 @@ class Rows:
         return len(self.own)
 
     def __getitem__(self, row: int) -> Sample:
-        return Sample(self.names[row], b"", {"colour": (0,)}, bbox=self.own[row])
+        return Sample(self.names[row], self.names[row].encode(), {"colour": (0,)}, bbox=self.own[row])
 
     def label_pairs(self, type_name: str) -> tuple[np.ndarray, np.ndarray]:
         return np.arange(len(self)), np.zeros(len(self), np.int64)

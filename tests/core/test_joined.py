@@ -102,8 +102,9 @@ def test_files_join_generated_pictures_and_are_compared_all_the_same(tmp_path: P
 def test_check_tells_what_the_others_lack(tmp_path: Path) -> None:
     other = shop(tmp_path / "other", t1="a", v1="b")
     (tmp_path / "other" / "t1").unlink()
-    (problem,) = used(also_unlabelled=[other]).check()
-    assert problem.startswith("also_unlabelled.0 (manifest): 1 of 2 pictures are missing")
+    missing, unreadable = used(also_unlabelled=[other]).check()
+    assert missing.startswith("also_unlabelled.0 (manifest): 1 of 2 pictures are missing")
+    assert unreadable.startswith("also_unlabelled.0 (manifest): 1 of 1 pictures that were tried cannot be used")
 
 
 def test_the_arguments_of_a_joined_dataset_are_checked_and_filled_in() -> None:

@@ -34,7 +34,9 @@ class Rows:
 
     def __getitem__(self, row: int) -> Sample:
         name = f"{self.prefix}{row}"
-        return Sample(name, self.folder / name if self.folder else b"", self.labels[row], answers=self.labels[row])
+        return Sample(
+            name, self.folder / name if self.folder else name.encode(), self.labels[row], answers=self.labels[row]
+        )
 
     def label_pairs(self, type_name: str) -> tuple[np.ndarray, np.ndarray]:
         pairs = [(row, c) for row, known in enumerate(self.labels) for c in known.get(type_name, ())]
@@ -153,6 +155,15 @@ def test_the_holdout_is_set_aside_first_and_is_the_same_for_every_share(share: f
     seen = ids(dataset.split("train")) + ids(dataset.unlabelled())
     assert not set(seen) & set(held)
     assert len(seen) == len(set(seen)) == 72 + 40
+
+
+def test_the_holdout_is_stratified_by_the_first_type_of_the_recipe() -> None:
+    labels = [{"colour": (row % 4,), "trims": (0 if row < 76 else 1,)} for row in range(80)]
+    for name, counts in (("colour", [2, 2, 2, 2]), ("trims", [8, 1])):
+        dataset = RecipeDataset(
+            Shop(labels), DataSpec(dataset=Part(name="shop"), holdout=0.1), 0, SCHEMA.select([name])
+        )
+        assert np.bincount(dataset.split("holdout").label_pairs(name)[1]).tolist() == counts
 
 
 def test_without_a_holdout_there_is_no_such_split() -> None:

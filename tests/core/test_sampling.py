@@ -29,6 +29,7 @@ class Listed:
 
     labels: list[tuple[int, ...] | None]
     prefix: str = "s"
+    products: list[int] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -41,6 +42,9 @@ class Listed:
         pairs = [(row, c) for row, labels in enumerate(self.labels) for c in labels or ()]
         rows, classes = np.array(pairs, np.int64).reshape(-1, 2).T
         return rows, classes
+
+    def groups(self) -> np.ndarray:
+        return np.arange(len(self)) if self.products is None else np.array(self.products)
 
 
 def pairs(*labels: tuple[int, ...] | None) -> tuple[np.ndarray, np.ndarray]:
@@ -182,14 +186,54 @@ def test_a_row_outside_is_an_index_error(samples: Samples, row: int) -> None:
 
 def test_a_holdout_is_random_disjoint_and_repeatable() -> None:
     samples = Listed([(row % 3,) for row in range(100)])
-    kept, held = holdout_split(samples, 0.2, seed=1)
+    kept, held = holdout_split(samples, 0.2, 1, "colour")
     assert (len(kept), len(held)) == (80, 20)
     assert sorted(ids(kept) + ids(held)) == sorted(ids(samples))
-    assert ids(held) == ids(holdout_split(samples, 0.2, seed=1)[1]) != ids(holdout_split(samples, 0.2, seed=2)[1])
+    again, other = (holdout_split(samples, 0.2, seed, "colour")[1] for seed in (1, 2))
+    assert ids(held) == ids(again) != ids(other)
     assert agrees_with_rows(held)
-    assert len(holdout_split(Listed([None] * 3), 0.01, seed=0)[1]) == 1
+    assert len(holdout_split(Listed([None] * 3), 0.01, 0, "colour")[1]) == 1
+
+
+def counts(samples: Samples) -> list[int]:
+    return np.bincount(samples.label_pairs("colour")[1], minlength=4).tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_holdout_has_its_share_of_every_class_and_some_of_the_rarest(seed: int) -> None:
+    samples = Listed([(0,)] * 60 + [(1,)] * 34 + [(2,)] * 2 + [(3,)] + [None] * 20)
+    kept, held = holdout_split(samples, 0.1, seed, "colour")
+    assert counts(held) in ([6, 3, 1, 0], [6, 4, 1, 0]) and counts(kept)[2:] == [1, 1]
+    assert len(held) - sum(counts(held)) == 2
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.one_of(st.none(), st.integers(0, 3))), min_size=2, max_size=60),
+    st.floats(0.01, 0.9),
+    st.integers(0, 99),
+)
+def test_a_holdout_takes_whole_groups_whatever_their_numbers(rows, share, seed) -> None:  # type: ignore[no-untyped-def]
+    labels = [None if c is None else (c,) for _, c in rows]
+    samples = Listed(labels, products=[group for group, _ in rows])
+    try:
+        kept, held = holdout_split(samples, share, seed, "colour")
+    except UsageError:
+        return
+    products = [{rows[row][0] for row in part.rows} for part in (kept, held)]
+    assert products[0] and products[1] and not products[0] & products[1]
+    renamed = Listed(labels, products=[7 * (20 - group) for group, _ in rows])
+    assert holdout_split(renamed, share, seed, "colour")[1].rows.tolist() == held.rows.tolist()
+
+
+def test_a_group_larger_than_the_share_stays_for_training() -> None:
+    samples = Listed([(0,)] * 60, products=[0] * 40 + [n // 4 for n in range(40, 60)])
+    for seed in range(5):
+        held = holdout_split(samples, 0.15, seed, "colour")[1]
+        assert len(held) == 8 and held.rows.min() >= 40
 
 
 def test_a_holdout_that_leaves_nothing_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"holdout of 0\.9 leaves none of 2 pictures"):
-        holdout_split(Listed([None, None]), 0.9, seed=0)
+    one_product = Listed([None, None], products=[5, 5])
+    for samples in (Listed([None]), Listed([]), Listed([(0,), (1,)]), one_product):
+        with pytest.raises(UsageError, match=r"a holdout of 0\.9 of . pictures cannot be: no class of colour has two"):
+            holdout_split(samples, 0.9, 0, "colour")

@@ -210,3 +210,12 @@ def test_a_given_schema_decides_on_types_and_classes(root: Path) -> None:
     assert [dataset.split("train")[row].labels["clothes pattern"] for row in range(3)] == [(0,), (0,), (1,)]
     with pytest.raises(UsageError, match=r"darn has no type pattern \(single\); its types are clothes pattern"):
         Darn(str(root), schema=AttributeSchema((AttributeType("pattern", "single", ("a",)),)))
+
+
+def test_a_mark_of_utf_8_costs_no_picture(root: Path) -> None:
+    before = {name: Darn(str(root)).split(name) for name in ("train", "val", "test")}
+    for path in (root / "DARN").glob("*.txt"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    for name, samples in before.items():
+        marked = Darn(str(root)).split(name)
+        assert [marked[row] for row in range(len(marked))] == [samples[row] for row in range(len(samples))]

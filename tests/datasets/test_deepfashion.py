@@ -434,6 +434,14 @@ def test_white_space_does_not_matter(root: Path, layout: Callable[[bytes], bytes
     assert [after[row] for row in range(24)] == [before[row] for row in range(24)]
 
 
+def test_a_mark_of_utf_8_costs_no_picture_of_the_fine_lists(fine: Path) -> None:
+    before = DeepFashion(str(fine), "fine").split("train")
+    for path in (fine / "Anno_fine").iterdir():
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    after = DeepFashion(str(fine), "fine").split("train")
+    assert [after[row] for row in range(3)] == [before[row] for row in range(3)]
+
+
 def test_a_repeated_row_counts_once_and_is_counted(root: Path) -> None:
     for file, last in ((LISTS[1], f"{FIRST}" + " -1" * 10), (LISTS[4], f"{FIRST} 3"), (LISTS[5], f"{FIRST} train")):
         (root / file).write_text((root / file).read_text().replace("48\n", "49\n", 1) + last + "\n")
@@ -482,7 +490,9 @@ def test_a_folder_without_annotations_or_pictures_is_named(root: Path) -> None:
     with pytest.raises(DataError, match=f"the pictures are missing, such as Img/{FIRST}; unpack img.zip in Img"):
         DeepFashion(str(root))
     (root / "Anno_coarse").rename(root / "Anno_fine")
-    with pytest.raises(DataError, match=r"folder Anno_coarse \(or Anno\) .* For Anno_fine set variant: fine"):
+    with pytest.raises(
+        DataError, match=r"folder Anno_coarse \(or Anno\) .* For Anno_fine set variant: fine, as with --set data\.d"
+    ):
         DeepFashion(str(root))
 
 

@@ -200,3 +200,13 @@ def test_a_split_that_contradicts_itself_is_an_error(root: Path) -> None:
 def test_an_unknown_split_is_named_with_those_there_are(root: Path) -> None:
     with pytest.raises(UnknownNameError, match="no split 'test'; this dataset has train, val"):
         FashionProducts(str(root)).split("test")
+
+
+def test_check_decodes_some_of_the_pictures(tmp_path: Path) -> None:
+    from mtss_zoo_datasets import examples
+
+    dataset = FashionProducts(**examples.fashion_products(tmp_path))
+    assert dataset.tried == 48
+    (tmp_path / "images/10.jpg").write_bytes(b"no picture")
+    (problem,) = dataset.check()
+    assert problem.startswith("1 of 48 pictures that were tried cannot be used: picture 10 (")

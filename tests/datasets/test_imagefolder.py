@@ -119,12 +119,30 @@ def test_a_class_that_the_given_schema_lacks_is_unknown_or_other(tmp_path: Path)
         assert labels(dataset.split("train")) == {"train/dress/1.jpg": {"category": (1,)}, "train/hat/2.jpg": expected}
 
 
+def test_pictures_without_any_class_are_a_pool_to_pretrain_on(tmp_path: Path) -> None:
+    dataset = ImageFolder(str(tree(tmp_path, "unlabelled/1.jpg", "unlabelled/2.jpg")))
+    assert dataset.splits == ("train",) and len(dataset.split("train")) == 0
+    assert list(labels(dataset.unlabelled())) == ["unlabelled/1.jpg", "unlabelled/2.jpg"]
+    assert dataset.schema.types == (AttributeType("category", "single", ("unknown",)),)
+    assert dataset.check() == [] and dataset.remarks()[0].startswith("no class of train has a picture.")
+    necks = AttributeSchema((AttributeType("neck", "single", ("crew", "round")),))
+    assert ImageFolder(str(tmp_path), schema=necks).schema == necks
+
+
+def test_without_train_the_classes_are_those_of_the_other_splits(tmp_path: Path) -> None:
+    dataset = ImageFolder(str(tree(tmp_path, "unlabelled/1.jpg", "test/hat/2.jpg")))
+    assert dataset.splits == ("train", "test")
+    assert labels(dataset.split("test")) == {"test/hat/2.jpg": {"category": (0,)}}
+
+
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
         (("test/dress/1.jpg",), "has a folder test but none that is called train"),
-        (("1.jpg",), "no folder of a class holds a picture .*1 pictures lie directly in the root"),
-        (("unlabelled/1.jpg",), "no folder of a class holds a picture"),
+        (
+            ("1.jpg",),
+            r"no folder of a class holds a picture .*unlabelled/<picture>\. 1 pictures lie directly in the root",
+        ),
         (("train/1.jpg", "val/dress/2.jpg"), "no class of train has a picture. 1 pictures lie directly in train"),
     ],
 )

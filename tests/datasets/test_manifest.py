@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from mtss_zoo_datasets.manifest import Manifest
 from mtss_zoo_datasets.row_samples import RowSamples
+from PIL import Image
 
 from mtss_zoo.errors import DataError, UnknownNameError, UsageError
 from mtss_zoo.interfaces import AttributeSchema, AttributeType, Dataset
@@ -275,7 +276,7 @@ def test_texts_that_look_like_dates_or_numbers_stay_as_they_are(tmp_path: Path) 
     ("schema", "message"),
     [
         (
-            "types: [{name: fabric}]",
+            "types: [{name: colour}, {name: fabric}]",
             "there is no column 'fabric' for this attribute type; the columns are image, split",
         ),
         ("types: [{name: colour, kind: both}]", "types[0]: kind is 'both', but it is single or multi."),
@@ -286,14 +287,24 @@ def test_texts_that_look_like_dates_or_numbers_stay_as_they_are(tmp_path: Path) 
             "types[0]: clases is unknown; an entry has classes, kind, name, other.",
         ),
         ("types: [{kind: single}]", "types[0]: an entry with a `name` is expected."),
-        ("types: {", "this is not YAML or JSON"),
-        ("colour", "a list `types` is expected"),
+        ("types: {", "A schema file is YAML or JSON"),
+        ("colour", "a schema file is a mapping of keys"),
+        ("types: colour", "a list `types` is expected"),
+        ("types: [{name: colour, classes: [yes, no]}]", "types[0]: the class true is not text. Put what YAML reads as"),
+        ("types: [{name: colour, classes: [red, 2012]}]", "types[0]: the class 2012 is not text."),
+        ("types: [{name: colour, other: no}]", "types[0]: the class false is not text."),
     ],
 )
 def test_a_bad_schema_file_is_named(tmp_path: Path, schema: str, message: str) -> None:
     with pytest.raises(DataError) as error:
         text(tmp_path, "image,split,colour\na,train,red\n", schema)
     assert message in str(error.value)
+
+
+def test_classes_in_quotes_and_dates_are_text(tmp_path: Path) -> None:
+    schema = "types: [{name: colour, classes: ['yes', \"2012\", 2020-13-45, 2020-01-31]}]"
+    dataset = text(tmp_path, "image,split,colour\na,train,yes\n", schema)
+    assert dataset.schema["colour"].classes == ("yes", "2012", "2020-13-45", "2020-01-31")
 
 
 def test_a_schema_file_may_be_json(tmp_path: Path) -> None:
@@ -323,6 +334,28 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         text(tmp_path, "image,split,colour,trims\na,train,red,\n", balance="fabric")
 
 
+@pytest.mark.parametrize("lines", ["image,split\na,train\nb,\n", "image,colour\na,\nb,\n"], ids=["no column", "empty"])
+def test_pictures_without_any_label_are_a_pool_to_pretrain_on(tmp_path: Path, lines: str) -> None:
+    for schema, classes in (
+        ("{name: colour}", ("unknown",)),
+        ("{name: colour, classes: [red, blue]}", ("red", "blue")),
+    ):
+        dataset = text(tmp_path, lines, f"types: [{schema}]")
+        assert dataset.splits == ("train",) and ids(dataset.split("train")) == []
+        assert ids(dataset.unlabelled()) == ["a", "b"]
+        assert dataset.schema["colour"].classes == classes
+        (remark,) = dataset.remarks()
+        assert "no row with a known label is in the split train (columns: image, " in remark
+        again = Manifest(str(tmp_path), schema=dataset.schema)
+        assert again.schema == dataset.schema and len(again.unlabelled()) == 2
+
+
+def test_without_train_the_classes_are_those_of_the_other_splits(tmp_path: Path) -> None:
+    dataset = text(tmp_path, "image,split,colour,trims\na,test,red,zip\nb,,,\n")
+    assert dataset.splits == ("train", "test")
+    assert labels(dataset.split("test")) == [{"colour": (0,), "trims": (0,)}]
+
+
 def test_an_unknown_split_is_named_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="no split 'dev'; this dataset has train, val, test"):
         write(tmp_path, ROWS).split("dev")
@@ -342,3 +375,41 @@ def test_no_python_object_is_kept_for_a_row(tmp_path: Path) -> None:
     assert held == []
     assert isinstance(dataset._images, pa.Array)
     assert np.asarray(dataset.split("train").label_pairs("colour")[0]).shape == (2000,)
+
+
+@pytest.mark.parametrize("column", ["group", "item_id"])
+def test_a_holdout_keeps_a_product_together_and_so_does_the_packed_copy(tmp_path: Path, column: str) -> None:
+    from mtss_zoo.build import build_dataset
+    from mtss_zoo.packing.run import pack
+    from mtss_zoo.recipe import DataSpec, Part
+    from mtss_zoo.regime import RecipeDataset
+
+    for number in range(60):
+        Image.new("RGB", (4, 4), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    lines = [f"{n}.png,train,{'ab'[n // 3 % 2]},{f'p{n // 3}' if n < 45 else ''}" for n in reversed(range(60))]
+    (tmp_path / "schema.yaml").write_text("types: [{name: kind}]")
+    (tmp_path / "manifest.csv").write_text("\n".join([f"image,split,kind,{column}", *lines]))
+    data = DataSpec(dataset=Part(name="manifest", args={"root": str(tmp_path)}), holdout=0.2)
+    pack(data, tmp_path / "packed", workers=0)
+    held = []
+    for spec in (data, data.model_copy(update={"dataset": Part(name="packed", args={"root": f"{tmp_path}/packed"})})):
+        used = RecipeDataset(build_dataset(spec), spec)
+        products = [
+            {samples[row].metadata.get(column) for row in range(len(samples))} - {None}
+            for samples in (used.split("train"), used.split("holdout"))
+        ]
+        assert len(products[1]) >= 2 and not products[0] & products[1]
+        held.append(ids(used.split("holdout")))
+    assert held[0] == held[1] and len(held[0]) == 12
+
+
+def test_check_decodes_some_of_the_pictures_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "0.png").write_bytes(b"no picture")
+    for number in range(1, 60):
+        Image.new("RGB", (4, 4), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    lines = "".join(f"{number}.png,train,red,\n" for number in range(70))
+    dataset = text(tmp_path, f"image,split,colour,trims\n{lines}")
+    missing, unreadable = dataset.check()
+    assert missing == "10 of 70 pictures are missing: 60.png, 61.png, 62.png, 63.png, 64.png ..." + "."
+    assert unreadable.startswith("1 of 50 pictures that were tried cannot be used: picture 0.png")
+    assert dataset.tried == 50

@@ -59,12 +59,24 @@ def test_all_answers_train_and_pictures_without_agreement_stay_in_train(tmp_path
 
 
 def test_a_picture_is_drawn_for_its_most_frequent_answer_the_first_of_several(tmp_path: Path) -> None:
-    rows = "a,train,V|round|round\nb,train,round|crew|V\nc,train,crew|V|round\nd,train,V|V|V"
+    rows = "a,train,V|round|round\nb,train,round|crew|V\nc,train,crew|V|round\nd,train,V|V|V\ne,train,V"
     train = vests(tmp_path, rows, answers="all").split("train")
-    assert [train[row].labels for row in range(4)] == [{"neck": (c,)} for c in (1, 1, 2, 0)]
     pairs = train.label_pairs("neck")
-    assert [part.tolist() for part in pairs] == [[0, 1, 2, 3], [1, 1, 2, 0]]
+    assert [part.tolist() for part in pairs] == [[0, 1, 2, 3, 4], [1, 1, 2, 0, 0]]
+    assert all(part.dtype == np.int64 for part in pairs)
     assert pickle.loads(pickle.dumps(train))[1] == train[1]
+
+
+@pytest.mark.parametrize("min_agree", [1, 2, 3])
+def test_its_labels_are_what_people_agree_on_whatever_trains(tmp_path: Path, min_agree: int) -> None:
+    """Two of a, a, b, c are no majority, but more than any other; a lone answer is not enough."""
+    rows = "a,train,V|V|round|crew\nb,train,round|crew|V\nc,train,V\nd,train,V|V|V\ne,train,V|V|crew|crew"
+    train = vests(tmp_path, rows, answers="all", min_agree=min_agree).split("train")
+    agreed = {1: "acd", 2: "ad", 3: "d"}[min_agree]
+    assert {train[row].id: train[row].labels for row in range(5)} == {
+        name: {"neck": (0,)} if name in agreed else {} for name in "abcde"
+    }
+    assert train.label_pairs("neck")[0].tolist() == list(range(5))
 
 
 def test_the_order_of_numbered_answers_is_that_of_the_columns(tmp_path: Path) -> None:
@@ -114,6 +126,7 @@ def test_a_label_column_goes_before_answers(tmp_path: Path) -> None:
         ((2,), {}),
         ((0,), {"neck": (0, 0, 1)}),
     ]
+    assert [part.tolist() for part in train.label_pairs("neck")] == [[0, 1], [2, 0]]
 
 
 def test_classes_that_are_not_listed_are_those_that_people_agree_on(tmp_path: Path) -> None:

@@ -203,8 +203,19 @@ def test_labels_that_do_not_fit_the_schema_are_named(shop: Path, jpeg: bytes, co
 
 def test_a_type_without_labels_is_refused(tmp_path: Path, jpeg: bytes) -> None:
     write(tmp_path / "train.tar", ("1.jpg", jpeg), ("1.json", {"colour": "red"}))
-    with pytest.raises(DataError, match=r"no picture of train has a label of category. schema.yaml names the types"):
+    (tmp_path / "schema.yaml").write_text("types: [{name: colour}, {name: trims}]")
+    with pytest.raises(DataError, match=r"no picture of train has a label of trims. schema.yaml names the types"):
         WebDataset(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["train", "unlabelled"])
+def test_pictures_without_any_label_are_a_pool_to_pretrain_on(tmp_path: Path, jpeg: bytes, name: str) -> None:
+    write(tmp_path / f"{name}.tar", ("1.jpg", jpeg), ("1.json", {"colour": "red"}))
+    dataset = WebDataset(str(tmp_path))
+    assert dataset.splits == ("train",) and len(dataset.split("train")) == 0
+    assert list(labels(dataset.unlabelled())) == [f"{name}.tar/1.jpg"]
+    assert dataset.schema.types == (AttributeType("category", "single", ("unknown",)),)
+    assert "no picture of train has a label. schema.yaml names the types" in dataset.remarks()[-1]
 
 
 def test_under_a_given_schema_other_classes_are_unknown(shop: Path) -> None:

@@ -127,7 +127,8 @@ def test_boxes_answers_metadata_and_bytes_stay_and_bad_pictures_are_listed(tmp_p
         assert sample.image == Path(source.image).read_bytes()
         for field in ("labels", "metadata", "bbox", "answers"):
             assert getattr(sample, field) == getattr(source, field), (sample.id, field)
-    assert named["zero"].bbox is not None and named["four"].answers
+    assert named["zero"].bbox is not None and named["four"].answers and not named["four"].labels
+    assert after.split("train").label_pairs("colour")[0].tolist() == [0, 1, 2, 3], "also for those without agreement"
 
 
 @pytest.mark.parametrize("name", ["deepfashion", "imaterialist_fashion", "darn"])
