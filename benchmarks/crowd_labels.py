@@ -32,7 +32,7 @@ from mtss_zoo.images import decode
 Floats = npt.NDArray[np.float64]
 CLASSES, ANSWERS = 12, 3
 EASY, HARD, HABIT = 0.15, 0.55, 0.6
-ESTIMATED = {"name": "crowd_cross_entropy", "args": {"confusion": "estimated", "answers": ANSWERS}}
+ESTIMATED = {"name": "crowd_cross_entropy", "args": {"confusion": "estimated"}}
 METHODS: dict[str, tuple[str, Any]] = {
     "2-of-3 labels": ("agreed", "cross_entropy"),
     "shares of the answers": ("all", "crowd_cross_entropy"),

@@ -34,10 +34,10 @@ def augment(image: Tensor, spec: AugmentSpec, preprocess: Preprocess, seed: int)
     Returns:
         Uint8 3HW of the size of ``preprocess``.
     """
-    size = (preprocess.height, preprocess.width)
     with _seeded(seed):
         if spec.crop_scale:
-            image = scale(_random_part(image, spec.crop_scale, spec.crop_ratio), *size)
+            part = _random_part(image, spec.crop_scale, spec.crop_ratio)
+            image = scale(part, preprocess.height, preprocess.width, preprocess.interpolation)
         else:
             image = preprocess.resize(image)
         if spec.shift:

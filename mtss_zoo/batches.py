@@ -48,6 +48,7 @@ class Answer:
     mask: dict[str, npt.NDArray[np.bool_]]
     rows: Integers
     view_numbers: Integers
+    answers: dict[str, Integers]
     bad: list[tuple[str, str]]
 
     def batch(self) -> Batch:
@@ -58,6 +59,7 @@ class Answer:
             mask={name: torch.from_numpy(m) for name, m in self.mask.items()},
             rows=torch.from_numpy(self.rows),
             view_numbers=torch.from_numpy(self.view_numbers),
+            answers={name: torch.from_numpy(n) for name, n in self.answers.items()},
         )
 
     def pin_memory(self) -> Answer:
@@ -75,6 +77,7 @@ class BatchReader(Dataset["Answer | MtssZooError"]):
         preprocess: the size and normalisation of the pictures.
         seed: of all views.
         blank: an unreadable picture is delivered as a black one, instead of being left out for the next draw.
+        measuring: targets are what people agree on, not the shares of their answers.
     """
 
     def __init__(
@@ -85,9 +88,10 @@ class BatchReader(Dataset["Answer | MtssZooError"]):
         preprocess: Preprocess,
         seed: int,
         blank: bool = False,
+        measuring: bool = False,
     ) -> None:
         self.samples, self.schema, self.augments = samples, schema, dict(augments)
-        self.preprocess, self.seed, self.blank = preprocess, seed, blank
+        self.preprocess, self.seed, self.blank, self.measuring = preprocess, seed, blank, measuring
         for spec in self.augments.values():
             if spec.randaugment:  # imports timm here, once, instead of in every worker
                 rand_augment_policy(spec.randaugment, preprocess)
@@ -122,7 +126,7 @@ class BatchReader(Dataset["Answer | MtssZooError"]):
             for v, (view, spec) in enumerate(self.augments.items()):
                 pixels[v, len(used)] = augment(picture, spec, self.preprocess, self._view_seed(request, i, view))
             used.append(i)
-            samples.append(sample)
+            samples.append(replace(sample, answers={}) if self.measuring else sample)
         draws = take(request.draws, np.array(used, np.int64))
         labels = {
             t.name: labels_as_arrays(samples, t, draws.classes if draws.type_name == t.name else None)
@@ -135,6 +139,7 @@ class BatchReader(Dataset["Answer | MtssZooError"]):
             mask={name: mask for name, (_, mask) in labels.items()},
             rows=draws.rows,
             view_numbers=np.full(len(used), -1) if draws.views is None else draws.views,
+            answers={name: answer_counts(samples, name) for name in labels},
             bad=bad,
         )
 
@@ -186,3 +191,8 @@ def labels_as_arrays(
             mask[i, classes] = False
             mask[i, drawn[i]] = True
     return targets, mask
+
+
+def answer_counts(samples: Sequence[Sample], type_name: str) -> Integers:
+    """How many people answered for each picture (B,); 0 where its label is nobody's answer, or unknown."""
+    return np.array([len(sample.answers.get(type_name, ())) for sample in samples], np.int64)

@@ -12,7 +12,17 @@ from PIL import Image
 from torch import Tensor
 
 from mtss_zoo.errors import ImageError
-from mtss_zoo.pil_images import FORMATS, Fit, box_inside, check_size, explained, file_bytes, placement, upright_rgb
+from mtss_zoo.pil_images import (
+    FORMATS,
+    Fit,
+    Interpolation,
+    box_inside,
+    check_size,
+    explained,
+    file_bytes,
+    placement,
+    upright_rgb,
+)
 
 if TYPE_CHECKING:
     from mtss_zoo.interfaces import ImageSource
@@ -53,7 +63,9 @@ class Preprocess:
     """From a decoded picture of any size to a normalised one of ``height`` x ``width``.
 
     ``fit`` says what happens to another aspect ratio: ``squash`` distorts, ``crop`` keeps the largest centred part
-    of the right ratio, ``pad`` keeps everything on a white ground. ``mean`` and ``std`` are for pixels in [0, 1].
+    of the right ratio, ``pad`` keeps everything on a white ground. With ``crop_pct`` below 1, ``crop`` keeps that share
+    of the part's sides: 0.875 is what resizing to 256 and cropping to 224 keeps. ``mean`` and ``std`` are for pixels in
+    [0, 1].
     """
 
     height: int
@@ -61,18 +73,20 @@ class Preprocess:
     fit: Fit = "squash"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    interpolation: Interpolation = "bilinear"
+    crop_pct: float = 1.0
 
     def __call__(self, image: Tensor, bbox: tuple[float, float, float, float] | None = None) -> Tensor:
         """Uint8 3HW of any size to normalised floats 3HW."""
         return self.normalise(self.resize(image, bbox))
 
     def resize(self, image: Tensor, bbox: tuple[float, float, float, float] | None = None) -> Tensor:
-        """Uint8 3HW of any size, cropped to ``bbox``, to uint8 3HW of this size; bilinear with antialiasing."""
+        """Uint8 3HW of any size, cropped to ``bbox``, to uint8 3HW of this size; with antialiasing."""
         image = crop(image, bbox)
         height, width = image.shape[-2:]
-        to = placement(self.fit, height, width, self.height, self.width)
+        to = placement(self.fit, height, width, self.height, self.width, self.crop_pct)
         (top, left, bottom, right), (h, w) = to.part, to.size
-        scaled = scale(image[:, top:bottom, left:right], h, w)
+        scaled = scale(image[:, top:bottom, left:right], h, w, self.interpolation)
         if (h, w) == (self.height, self.width):
             return scaled
         top, left = to.corner
@@ -89,11 +103,11 @@ class Preprocess:
         return torch.sub(images, mean).div_(std)
 
 
-def scale(image: Tensor, height: int, width: int) -> Tensor:
-    """Uint8 3HW to uint8 3HW of this height and width; bilinear with antialiasing."""
+def scale(image: Tensor, height: int, width: int, interpolation: Interpolation = "bilinear") -> Tensor:
+    """Uint8 3HW to uint8 3HW of this height and width; with antialiasing."""
     if tuple(image.shape[-2:]) == (height, width):
         return image
-    return torch.nn.functional.interpolate(image[None], (height, width), mode="bilinear", antialias=True)[0]
+    return torch.nn.functional.interpolate(image[None], (height, width), mode=interpolation, antialias=True)[0]
 
 
 def _checked_tensor(image: Tensor, name: str) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
     from mtss_zoo.interfaces import ImageSource
 
 Fit = Literal["squash", "crop", "pad"]
+Interpolation = Literal["bilinear", "bicubic"]
 # Pillow also reads formats that call other programs (EPS starts Ghostscript): only these are let in.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 MAX_PIXELS = 178_956_970
 """A picture with more pixels than this is refused before it is decoded (Pillow's own limit)."""
+MAX_BYTES = 8 * MAX_PIXELS
+"""A longer file is refused unread: of so many pixels, none is longer without compression, with four times 16 bit."""
 EXAMPLE_SIDE = 512
 
 
@@ -66,16 +70,17 @@ class Placement:
     corner: tuple[int, int] = (0, 0)
 
 
-def placement(fit: Fit, height: int, width: int, to_height: int, to_width: int) -> Placement:
+def placement(fit: Fit, height: int, width: int, to_height: int, to_width: int, crop_pct: float = 1.0) -> Placement:
     """Where the pixels of a picture of ``height`` x ``width`` go in one of ``to_height`` x ``to_width``.
 
-    ``squash`` distorts, ``crop`` keeps the largest centred part of the right ratio, ``pad`` keeps everything.
+    ``squash`` distorts, ``crop`` keeps the largest centred part of the right ratio, or the share ``crop_pct`` of its
+    sides, ``pad`` keeps everything.
     """
     if fit == "squash":
         return Placement((0, 0, height, width), (to_height, to_width))
     if fit == "crop":  # cropped first, so that a picture of 1 x 30000 pixels does not blow up
-        h = min(height, _at_least_1(width * to_height / to_width))
-        w = min(width, _at_least_1(height * to_width / to_height))
+        h = _at_least_1(crop_pct * min(height, width * to_height / to_width))
+        w = _at_least_1(crop_pct * min(width, height * to_width / to_height))
         top, left = (height - h) // 2, (width - w) // 2
         return Placement((top, left, top + h, left + w), (to_height, to_width))
     ratio = min(to_height / height, to_width / width)
@@ -95,15 +100,22 @@ def box_inside(
     return None if min(x2 - x1, y2 - y1) < least else (x1, y1, x2, y2)
 
 
-def resize(image: Image.Image, fit: Fit, height: int, width: int) -> Image.Image:
-    """RGB of any size to ``height`` x ``width``, bilinear with antialiasing; where ``fit`` pads, on white.
+def resize(
+    image: Image.Image,
+    fit: Fit,
+    height: int,
+    width: int,
+    interpolation: Interpolation = "bilinear",
+    crop_pct: float = 1.0,
+) -> Image.Image:
+    """RGB of any size to ``height`` x ``width``, with antialiasing; where ``fit`` pads, on white.
 
     `mtss_zoo.images.Preprocess.resize` without torch. The two round differently: when measured on noise, fewer
-    than 1 % of all values differed, by 1 of 255, and none on smooth pictures.
+    than 1 % of all values differed, by 1 of 255, one in 80,000 by 2, and none on smooth pictures.
     """
-    to = placement(fit, image.height, image.width, height, width)
+    to = placement(fit, image.height, image.width, height, width, crop_pct)
     top, left, bottom, right = to.part
-    scaled = image.crop((left, top, right, bottom)).resize(to.size[::-1], Image.Resampling.BILINEAR)
+    scaled = image.crop((left, top, right, bottom)).resize(to.size[::-1], Image.Resampling[interpolation.upper()])
     if to.size == (height, width):
         return scaled
     canvas = Image.new("RGB", (width, height), "white")
@@ -115,10 +127,25 @@ def file_bytes(source: ImageSource) -> bytes:
     """The encoded picture that a path names, or that the bytes are already."""
     if not isinstance(source, str | Path | bytes):
         raise _Refused(f"is a {type(source).__name__}, but a path, a PIL image or encoded bytes are needed")
-    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    data = source if isinstance(source, bytes) else _read(Path(source))
     if not data:
         raise _Refused("is empty (0 bytes)")
     return data
+
+
+def check_bytes(size: int) -> None:
+    """Refuses a file with more than `MAX_BYTES`."""
+    if size > MAX_BYTES:
+        raise _Refused(f"has more than {MAX_BYTES:,} bytes; make it smaller")
+
+
+def _read(path: Path) -> bytes:
+    """Looks before it opens: a pipe would be waited for, and a device may never end."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        raise _Refused("is a pipe, a socket or a device, but a file is needed")
+    check_bytes(status.st_size)
+    return path.read_bytes()
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from mtss_zoo.bulk.reading import Pictures, Pixels, Reader, read_in_threads
 from mtss_zoo.bulk.sources import Box, Item
 from mtss_zoo.errors import UsageError
-from mtss_zoo.exporting.onnx_file import require_packages
+from mtss_zoo.exporting.onnx_file import Metadata, require_packages
 from mtss_zoo.exporting.onnx_model import OnnxModel
-from mtss_zoo.pil_images import Fit, box_inside, decode, resize
+from mtss_zoo.pil_images import box_inside, decode
 from mtss_zoo.prediction import best_classes
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class OnnxEngine:
 
     def __init__(self, model: OnnxModel) -> None:
         self.model, self.schema = model, model.schema
-        self.reader = Reader(PillowDecode(model.metadata.fit, *model.metadata.image_size))
+        self.reader = Reader(PillowDecode(model.metadata))
 
     def fingerprint(self) -> str:
         """The checksum of the file."""
@@ -83,14 +83,14 @@ class OnnxEngine:
 class PillowDecode:
     """`mtss_zoo.images.decode` and `Preprocess.resize` without torch."""
 
-    def __init__(self, fit: Fit, height: int, width: int) -> None:
-        self.fit, self.height, self.width = fit, height, width
+    def __init__(self, metadata: Metadata) -> None:
+        self.metadata = metadata
 
     def __call__(self, source: ImageSource, name: str, bbox: Box | None) -> Pixels:
         image = decode(source, name)
         if bbox and (box := box_inside(bbox, image.height, image.width)):
             image = image.crop(box)
-        return np.asarray(resize(image, self.fit, self.height, self.width)).transpose(2, 0, 1)
+        return np.asarray(self.metadata.resize(image)).transpose(2, 0, 1)
 
 
 def open_engine(model: AttributeModel | OnnxModel | str, device: str = "auto") -> Engine:

@@ -62,12 +62,12 @@ def _explain(model: AttributeModel, images: Tensor, wanted: dict[str, int | None
         relevance = {name: method(values.sum()) for name, values in best.items()}
     else:
         relevance = occlusion(model, images, classes)
-    how = method.name if method else "occlusion"
+    how, crop_pct = method.name if method else "occlusion", model.preprocess.crop_pct
     columns = []
     for name, maps in relevance.items():
         named = (model.schema[name].classes[i] for i in classes[name].tolist())
         rows = zip(named, best[name].tolist(), _scaled(maps, images), strict=True)
-        columns.append([HeatMap(class_name, score, heat, how) for class_name, score, heat in rows])
+        columns.append([HeatMap(class_name, score, heat, how, crop_pct) for class_name, score, heat in rows])
     return [dict(zip(relevance, row, strict=True)) for row in zip(*columns, strict=True)]
 
 

@@ -27,20 +27,21 @@ class HeatMap:
     """How much each place of a picture speaks for a class.
 
     ``values``: HW in [0, 1] at the size and place of what the model sees, the largest 1; all 0 if nothing does.
-    ``method``: how it was found, for people.
+    ``method``: how it was found, for people. ``crop_pct``: the model's, of the part that it sees.
     """
 
     class_name: str
     score: float
     values: npt.NDArray[np.float32]
     method: str
+    crop_pct: float = 1.0
 
     def box(self, width: int, height: int, fit: Fit) -> tuple[int, int, int, int] | None:
         """Around all that is at least half as hot as the peak: left, top, right, bottom, half-open.
 
         In pixels of the picture before it was fitted, which has this size; ``None`` if nothing is hot.
         """
-        to = placement(fit, height, width, *self.values.shape)
+        to = self._placement(fit, height, width)
         hot = np.argwhere(self._inside(to) >= 0.5)
         if not len(hot):
             return None
@@ -55,7 +56,7 @@ class HeatMap:
         Its longer side has ``side`` pixels.
         """
         ground = self.seen(picture, fit, side)
-        inside = Image.fromarray(self._inside(placement(fit, *picture.size[::-1], *self.values.shape)))
+        inside = Image.fromarray(self._inside(self._placement(fit, *picture.size[::-1])))
         heat = np.asarray(inside.resize(ground.size, Image.Resampling.BILINEAR))[:, :, None]
         colours = np.concatenate([np.interp(heat, np.linspace(0, 1, len(VIRIDIS)), c) for c in VIRIDIS.T], 2)
         grey = np.asarray(ImageOps.grayscale(ground))[:, :, None]
@@ -64,9 +65,13 @@ class HeatMap:
 
     def seen(self, picture: Image.Image, fit: Fit, side: int = SIDE) -> Image.Image:
         """The same part, as it is."""
-        top, left, bottom, right = placement(fit, *picture.size[::-1], *self.values.shape).part
+        top, left, bottom, right = self._placement(fit, *picture.size[::-1]).part
         part = picture.crop((left, top, right, bottom))
         return part.resize([max(1, round(length * side / max(part.size))) for length in part.size])
+
+    def _placement(self, fit: Fit, height: int, width: int) -> Placement:
+        to_height, to_width = self.values.shape
+        return placement(fit, height, width, to_height, to_width, self.crop_pct)
 
     def _inside(self, to: Placement) -> npt.NDArray[np.float32]:
         """The values without those of the padding."""

@@ -145,6 +145,8 @@ def _metadata(model: AttributeModel) -> str:
             "schema": model.schema.to_dict(),
             "image_size": (preprocess.height, preprocess.width),
             "fit": preprocess.fit,
+            "crop_pct": preprocess.crop_pct,
+            "interpolation": preprocess.interpolation,
             "mean": preprocess.mean,
             "std": preprocess.std,
             "trained": {name: model.trained(name).tolist() for name in model.schema.names},

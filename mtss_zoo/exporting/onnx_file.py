@@ -7,11 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from annotated_types import Len
+from annotated_types import Gt, Le, Len
+from PIL import Image
 from pydantic import Field, ValidationError
 
 from mtss_zoo.errors import CheckpointError, MtssZooError
-from mtss_zoo.pil_images import Fit
+from mtss_zoo.pil_images import Fit, Interpolation, resize
 from mtss_zoo.recipe import Pixels, Spec, TypeSpec
 
 if TYPE_CHECKING:
@@ -48,9 +49,15 @@ class Metadata(Spec):
     schema_: ExportedSchema = Field(alias="schema")
     image_size: tuple[Pixels, Pixels] = Field(description="height, width")
     fit: Fit
+    crop_pct: Annotated[float, Gt(0), Le(1)] = 1.0
+    interpolation: Interpolation = "bilinear"
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     trained: dict[str, list[bool]]
+
+    def resize(self, image: Image.Image) -> Image.Image:
+        """RGB of any size as the network takes it."""
+        return resize(image, self.fit, *self.image_size, self.interpolation, self.crop_pct)
 
 
 def read_file(path: Path, providers: Sequence[str]) -> tuple[Metadata, Any]:

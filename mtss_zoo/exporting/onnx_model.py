@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mtss_zoo.errors import CheckpointError, UsageError
 from mtss_zoo.exporting.onnx_file import INPUT, first_line, output_name, read_file
 from mtss_zoo.interfaces import AttributeSchema
-from mtss_zoo.pil_images import decode, resize
+from mtss_zoo.pil_images import decode
 from mtss_zoo.prediction import Prediction, Scores, named_chunks, predictions
 
 if TYPE_CHECKING:
@@ -76,9 +76,8 @@ class OnnxModel:
         return predictions(self.schema, map(self.scores, self._batches(images, batch_size)), top_k)
 
     def _batches(self, images: Any, batch_size: int) -> Iterator[npt.NDArray[np.uint8]]:
-        fit, size = self.metadata.fit, self.metadata.image_size
         for chunk in named_chunks(images, batch_size):
-            pictures = [np.asarray(resize(decode(source, name), fit, *size)) for source, name in chunk]
+            pictures = [np.asarray(self.metadata.resize(decode(source, name))) for source, name in chunk]
             yield np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))
 
     def _check_signature(self) -> None:

@@ -41,7 +41,7 @@ class MAEViTArgs:
     """``image_size``: height and width, multiples of 16. ``drop_path``: stochastic depth of the last block.
 
     ``pretrained``: start from MAE's public encoder, ImageNet without labels, whose licence is CC BY-NC 4.0.
-    ``weights``: or from a file, ``.safetensors`` or MAE's own ``.pth``.
+    ``weights``: or from a file, ``.safetensors`` or MAE's own ``.pth``; of another size only if for square pictures.
     """
 
     image_size: tuple[Pixels, Pixels] = (224, 224)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from timm.layers.pos_embed import resample_abs_pos_embed
 from timm.models import load_state_dict_from_hf
 from torch import Tensor
 
 from mtss_zoo.errors import CheckpointError, UsageError
+from mtss_zoo.positions import resampled_positions
 from mtss_zoo.weights import differences, read_tensors
 from mtss_zoo_backbones.timm_network import cannot_fetch
 
@@ -44,8 +44,8 @@ def accept_encoder(network: MAEViT, state: MutableMapping[str, Tensor], prefix: 
     """A hook before ``load_state_dict``: changes ``state`` in place from the encoder of an MAE file to this network.
 
     What belongs to the decoder or a classifier is left out. So is the encoder's final ``norm``, which averaged tokens
-    do not pass; ``fc_norm`` then stays as it is, and is not made from it. Positions of a square grid are resampled
-    (bicubic) where the number of patches differs.
+    do not pass; ``fc_norm`` then stays as it is, and is not made from it. Where the number of patches differs, the grid
+    is taken for a square, as in MAE's files, and its positions are resampled: weights alone do not say their grid.
     """
     is_encoder = f"{prefix}norm.weight" in state
     for key in [k for k in state if k.startswith(tuple(prefix + name for name in NOT_ENCODER))]:
@@ -54,18 +54,16 @@ def accept_encoder(network: MAEViT, state: MutableMapping[str, Tensor], prefix: 
         for name, parameter in network.fc_norm.named_parameters():
             state.setdefault(f"{prefix}fc_norm.{name}", parameter.detach())
     positions = state.get(f"{prefix}pos_embed")
-    if positions is not None and _is_square(positions, like=network.pos_embed):
-        state[f"{prefix}pos_embed"] = resample_abs_pos_embed(
-            positions, list(network.patch_embed.grid_size), num_prefix_tokens=1, antialias=False
-        )
+    if positions is not None and (side := _square_side(positions, like=network.pos_embed)):
+        state[f"{prefix}pos_embed"] = resampled_positions(positions, (side, side), network.grid)
 
 
-def _is_square(positions: Tensor, like: Tensor) -> bool:
-    """A table 1(1+P)F of another P than that of ``like``, for a square grid."""
+def _square_side(positions: Tensor, like: Tensor) -> int:
+    """Of the square grid of a table 1(1+P)F, for another P than that of ``like``; 0 where there is none."""
     if positions.shape == like.shape or positions.shape[::2] != like.shape[::2] or positions.ndim != like.ndim:
-        return False
+        return 0
     patches = positions.shape[1] - 1
-    return patches > 0 and isqrt(patches) ** 2 == patches
+    return isqrt(patches) if patches == isqrt(max(patches, 0)) ** 2 else 0
 
 
 def _load(network: MAEViT, state: dict[str, Tensor], source: str) -> None:

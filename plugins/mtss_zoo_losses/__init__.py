@@ -37,13 +37,11 @@ class CrossEntropyArgs:
 class CrowdCrossEntropyArgs(CrossEntropyArgs):
     """``confusion``: whether to estimate what people take each class for; the rest is for ``estimated``.
 
-    ``answers``: how many a picture has at most. ``decay``: what each batch leaves of what was counted before.
-    ``prior_accuracy``: the share of right answers that is supposed beforehand, as firmly as after ``prior_answers`` of
-    each class.
+    ``decay``: what each batch leaves of what was counted before. ``prior_accuracy``: the share of right answers that is
+    supposed beforehand, as firmly as after ``prior_answers`` of each class.
     """
 
     confusion: Literal["none", "estimated"] = "none"
-    answers: Annotated[int, Ge(1)] = 3
     decay: Annotated[float, Ge(0), Lt(1)] = 0.99
     prior_accuracy: Annotated[float, Gt(0), Lt(1)] = 0.7
     prior_answers: Annotated[float, Gt(0)] = 100.0

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mtss_zoo.errors import RecipeError
 from mtss_zoo.process_group import sum_over_group
 from mtss_zoo_losses.classification import CrossEntropyLoss, known
 
@@ -27,12 +28,11 @@ class CrowdCrossEntropyLoss(CrossEntropyLoss):
       the prior's, row by row. The prior is peaked on the diagonal; else nothing would tell which class is which.
 
     Answers are taken for independent given the class; that all people err on the same hard pictures is not modelled.
-    Only classes whose label is known take part, and what C says of others is left out of its rows. Nothing is
-    estimated in eval mode, nor useful with mixed pictures, whose answers belong to two classes. A label that is no
-    answer counts as unanimous, and so do the answers of a picture that has fewer than ``answers``.
+    Only classes whose label is known take part, and what C says of others is left out of its rows. A label that is
+    nobody's answer is the target as it is, and no answer is counted. Nothing is estimated in eval mode. Mixed pictures,
+    whose answers belong to two classes, are not for this loss.
 
     Args:
-        answers: how many a picture has at most; its counts are its shares times this.
         decay: what each batch leaves of the counts before it.
         prior_accuracy: the share of right answers that is supposed beforehand.
         prior_answers: how many answers that supposition is worth, for each class.
@@ -46,25 +46,32 @@ class CrowdCrossEntropyLoss(CrossEntropyLoss):
         label_smoothing: float = 0.0,
         scale: float = 1.0,
         confusion: Literal["none", "estimated"] = "none",
-        answers: int = 3,
         decay: float = 0.99,
         prior_accuracy: float = 0.7,
         prior_answers: float = 100.0,
     ) -> None:
         super().__init__(label_smoothing, scale)
-        self.confusion = confusion
-        self.answers = answers
+        self.counts_answers = confusion == "estimated"
         self.decay = decay
         self.prior_accuracy = prior_accuracy
         self.prior_answers = prior_answers
         self.register_buffer("counts", torch.zeros(0, 0), persistent=False)
 
-    def forward(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        """Logits BN, shares BN, mask BN to a scalar; zero where no picture has an answer."""
-        if self.confusion == "estimated":
+    def forward(self, scores: Tensor, targets: Tensor, mask: Tensor, answers: Tensor | None = None) -> Tensor:
+        """Logits BN, shares BN, mask BN, the number of answers B to a scalar; zero where no picture has a label.
+
+        Raises:
+            RecipeError: a confusion is to be estimated, and nobody says how many answers there are.
+        """
+        if self.counts_answers:
+            if answers is None:
+                raise RecipeError(
+                    "crowd_cross_entropy with `confusion: estimated` needs the number of answers of each picture, but "
+                    "this strategy does not give it; take the strategy supervised, or confusion: none."
+                )
             # Autocast would take the products of logarithms in half precision.
             with torch.no_grad(), torch.autocast(scores.device.type, enabled=False):
-                targets = self._estimated(scores, targets, mask)
+                targets = self._estimated(scores, targets, mask, answers)
         return super().forward(scores, targets, mask)
 
     def confusion_matrix(self, num_classes: int) -> Tensor:
@@ -84,13 +91,14 @@ class CrowdCrossEntropyLoss(CrossEntropyLoss):
         """Reads `get_extra_state`."""
         self.counts = state.to(self.counts.device, copy=True)
 
-    def _estimated(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        """What the classes are, given the scores and the answers, BN; zero where there is no answer."""
-        answers = self.answers * known(targets, mask)
+    def _estimated(self, scores: Tensor, targets: Tensor, mask: Tensor, number: Tensor) -> Tensor:
+        """What the classes are, given the scores and the answers, BN: labels where the number of answers is 0."""
+        shares = known(targets, mask)
+        answers = number[:, None] * shares
         posterior = self._posterior(self.scale * known(scores, mask), answers, mask)
         if self.training:
             self._count(posterior.t() @ answers)
-        return posterior
+        return posterior.where(number[:, None] > 0, shares)
 
     def _posterior(self, logits: Tensor, answers: Tensor, mask: Tensor) -> Tensor:
         confusion = self.confusion_matrix(mask.shape[1]).to(logits)

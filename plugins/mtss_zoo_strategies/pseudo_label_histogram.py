@@ -19,8 +19,9 @@ COLUMNS = ["epoch", "type", "class", "share", "kept"]
 class PseudoLabelHistogram(nn.Module):
     """Counts an epoch's pseudo labels over all processes, and writes a row for each class when it ends.
 
-    ``share`` is the class's share of the epoch's pictures, ``kept`` the share of these whose loss counted. What was
-    counted survives a restart; the rows of an epoch that is repeated replace the earlier ones.
+    ``share`` is the class's share of the epoch's pictures, ``kept`` the share of these whose loss counted. The last
+    epoch of a stage that has so many ``steps`` may be cut short. What was counted survives a restart; the rows of an
+    epoch that is repeated replace the earlier ones.
 
     Args:
         schema: the attribute types that are counted.
@@ -32,7 +33,9 @@ class PseudoLabelHistogram(nn.Module):
         self.schema, self.file = schema, file
         self.batches_per_epoch = 0
         """Until it is known, nothing is written."""
-        self.batches = 0
+        self.steps = 0
+        """Those of the optimiser in the whole stage."""
+        self.batches = self.steps_done = 0
         for t in schema:
             self.register_buffer(f"{t.name}_counts", torch.zeros(2, len(t), dtype=torch.long))
 
@@ -53,13 +56,19 @@ class PseudoLabelHistogram(nn.Module):
         for counts in self.buffers():
             counts.zero_()
 
+    def end_step(self) -> None:
+        """The optimiser took a step; the last one of the stage writes the rows of an epoch that it cuts short."""
+        self.steps_done += 1
+        if self.steps_done == self.steps and self.batches % self.batches_per_epoch and not group_rank():
+            self._write(self.batches // self.batches_per_epoch + 1)
+
     def get_extra_state(self) -> dict[str, int]:
-        """The number of batches so far."""
-        return {"batches": self.batches}
+        """The numbers of batches and steps so far."""
+        return {"batches": self.batches, "steps_done": self.steps_done}
 
     def set_extra_state(self, state: dict[str, int]) -> None:
         """Reads `get_extra_state`."""
-        self.batches = state["batches"]
+        self.batches, self.steps_done = state["batches"], state["steps_done"]
 
     def _write(self, epoch: int) -> None:
         earlier = [row for row in read_histogram(self.file) if int(row["epoch"]) < epoch]

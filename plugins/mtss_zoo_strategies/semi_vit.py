@@ -92,9 +92,10 @@ class SemiViTStrategy(SupervisedStrategy):
         self.histogram = PseudoLabelHistogram(context.schema, context.folder / "pseudo_labels.csv")
 
     def prepare(self, steps: int) -> None:
-        """Sets the teacher's momentum, if it follows from the length of the stage, and the length of an epoch."""
+        """Sets the teacher's momentum, if it follows from the length of the stage, and what the histogram counts to."""
         if self.momentum is None:
             self.teacher.decay = max(0.0, 1 - self.horizon / steps)
+        self.histogram.steps = steps
         self.histogram.batches_per_epoch = own_steps(self.streams()["unlabelled"], group_size())
 
     def streams(self) -> dict[str, Stream]:
@@ -123,6 +124,7 @@ class SemiViTStrategy(SupervisedStrategy):
     def after_step(self) -> None:
         """The teacher follows the new student."""
         self.teacher.update_parameters(self.model)
+        self.histogram.end_step()
 
     def delivered(self) -> AttributeModel:
         """The teacher, or the student if the recipe says so."""

@@ -23,8 +23,15 @@ class StageLosses(nn.Module):
 
     def forward(self, type_name: str, *inputs: Tensor) -> Tensor:
         """The loss of one type, a scalar."""
-        loss: Tensor = self.get_submodule(f"{type_name}_loss")(*inputs)
+        loss: Tensor = self._of(type_name)(*inputs)
         return loss
+
+    def count_answers(self, type_name: str) -> bool:
+        """Whether the loss of one type wants to know how many people answered: see `mtss_zoo.interfaces.Loss`."""
+        return bool(getattr(self._of(type_name), "counts_answers", False))
+
+    def _of(self, type_name: str) -> nn.Module:
+        return self.get_submodule(f"{type_name}_loss")
 
 
 def weighted_sum(parts: Mapping[str, Tensor], weights: Mapping[str, float]) -> dict[str, Tensor]:

@@ -30,10 +30,10 @@ class SupervisedStrategy(nn.Module):
     With ``mixup`` or ``cutmix``, every batch is mixed with itself in reverse order, and the loss is
     share * L(scores, labels) + (1 - share) * L(scores, partner's labels). A cross entropy is linear in its targets,
     with label smoothing too, so that this is its value for the mixed soft targets; and it works with any other loss,
-    and where pictures lack labels of some types.
+    and where pictures lack labels of some types. A loss that counts answers takes no mixed pictures.
 
     Raises:
-        RecipeError: the weights or the sampling do not fit the schema, or a batch to be mixed is odd.
+        RecipeError: the weights or the sampling do not fit the schema, or mixing does not fit the batch or a loss.
         DataError: a type has no label at all.
     """
 
@@ -68,6 +68,8 @@ class SupervisedStrategy(nn.Module):
         self.sampling = sampling
         self.images_per_epoch = images_per_epoch
         self.losses = StageLosses(context)
+        if mixup or cutmix:
+            _refuse_to_mix_answers(self.losses, context.schema)
         self.weights = _shares(weights or {}, context.schema)
         self.pairs = {name: context.train.label_pairs(name) for name in context.schema.names}
         self.classes = {t.name: largest_classes(self.pairs[t.name], len(t), max_classes) for t in context.schema}
@@ -90,10 +92,7 @@ class SupervisedStrategy(nn.Module):
         images, share = batch.images, 1.0
         if self.mixup or self.cutmix:
             images, share = mix_batch(images, self.mixup, self.cutmix)
-        parts = {
-            name: self._loss(name, scores, batch.targets[name], batch.mask[name] & self.model.trained(name), share)
-            for name, scores in self.model(images).items()
-        }
+        parts = {name: self._loss(name, scores, batch, share) for name, scores in self.model(images).items()}
         return weighted_sum(parts, self.weights)
 
     def after_step(self) -> None:
@@ -107,8 +106,10 @@ class SupervisedStrategy(nn.Module):
         """None."""
         return {}
 
-    def _loss(self, name: str, scores: Tensor, targets: Tensor, mask: Tensor, share: float) -> Tensor:
-        loss: Tensor = self.losses(name, scores, targets, mask)
+    def _loss(self, name: str, scores: Tensor, batch: Batch, share: float) -> Tensor:
+        targets, mask = batch.targets[name], batch.mask[name] & self.model.trained(name)
+        answers = [batch.answers[name].to(scores.device)] if self.losses.count_answers(name) else []
+        loss: Tensor = self.losses(name, scores, targets, mask, *answers)
         if share < 1:
             loss = share * loss + (1 - share) * self.losses(name, scores, targets.flip(0), mask.flip(0))
         return loss
@@ -126,6 +127,14 @@ class SupervisedStrategy(nn.Module):
         one_class: Integers = np.zeros_like(rows)
         drawn = by_class((rows, one_class), 1, "natural", self.images_per_epoch, self.context.seed, epoch)
         return Draws(drawn.rows)
+
+
+def _refuse_to_mix_answers(losses: StageLosses, schema: AttributeSchema) -> None:
+    if counting := [name for name in schema.names if losses.count_answers(name)]:
+        raise RecipeError(
+            f"the loss of {', '.join(counting)} counts answers, with `confusion: estimated`, but a picture of `mixup` "
+            "or `cutmix` has those of two classes; set both of these to 0, or confusion: none."
+        )
 
 
 def _shares(weights: Mapping[str, float], schema: AttributeSchema) -> dict[str, float]:

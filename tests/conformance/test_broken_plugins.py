@@ -65,7 +65,8 @@ EXPECTED = {
     # datasets
     "leaves_its_schema": "its_labels_fit_its_schema",
     "several_of_a_single_type": "its_labels_fit_its_schema",
-    "answers_without_a_label": "its_answers_fit_its_labels",
+    "answers_without_a_draw": "its_answers_fit_its_labels",
+    "answers_against_the_label": "its_answers_fit_its_labels",
     "pairs_disagree": "its_label_pairs_are_those_of_its_samples",
     "pairs_unsorted": "its_label_pairs_are_those_of_its_samples",
     "other_every_time": "two_constructions_are_equal",

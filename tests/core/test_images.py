@@ -1,6 +1,7 @@
 """Pictures of every kind become the same RGB tensor, or are refused by name and in words."""
 
 import io
+import os
 import pickle
 import struct
 import warnings
@@ -19,7 +20,7 @@ from torchvision.transforms.v2 import functional as F
 from mtss_zoo import pil_images
 from mtss_zoo.errors import ImageError
 from mtss_zoo.images import Preprocess, crop, decode
-from mtss_zoo.pil_images import MAX_PIXELS, Fit
+from mtss_zoo.pil_images import MAX_BYTES, MAX_PIXELS, Fit, Interpolation
 
 HEIGHT, WIDTH = 6, 9
 ORIENTATION = 0x0112
@@ -203,6 +204,20 @@ def test_a_path_that_holds_no_picture_is_named(tmp_path: Path) -> None:
     assert str(refused.value).count("missing.jpg") == 1
 
 
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for name in (tmp_path / "pipe.jpg", "/dev/zero"):
+        with pytest.raises(ImageError, match="it is a pipe, a socket or a device, but a file is needed"):
+            decode(name, str(name))
+
+
+def test_a_file_that_would_take_all_memory_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(ImageError, match="has more than 1,431,655,760 bytes"):
+        decode(tmp_path / "huge.jpg", "huge.jpg")
+
+
 def test_odd_metadata_gives_no_warning() -> None:
     exif = b"Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x05\x01\x12"
     with warnings.catch_warnings():
@@ -269,6 +284,17 @@ def test_crop_keeps_the_centre_and_the_aspect_ratio() -> None:
     assert Preprocess(5, 5, fit="crop").resize(image.mT).unique().tolist() == [200]
 
 
+def test_a_crop_of_seven_eighths_is_resizing_to_256_and_cropping_to_224() -> None:
+    """Bicubic, as MAE and Semi-ViT evaluate; only at the rim the pixels outside the crop are not seen."""
+    image = tensor(Image.fromarray(np.random.default_rng(0).integers(0, 256, (512, 768, 3), dtype=np.uint8)))
+    resized = F.resize(image, [256], interpolation=F.InterpolationMode.BICUBIC, antialias=True)
+    found = Preprocess(224, 224, "crop", interpolation="bicubic", crop_pct=0.875).resize(image)
+    assert torch.equal(found[:, 4:-4, 4:-4], F.center_crop(resized, [224, 224])[:, 4:-4, 4:-4])
+    framed = torch.zeros(3, 64, 64, dtype=torch.uint8)
+    framed[:, 4:-4, 4:-4] = 200
+    assert Preprocess(8, 8, "crop", crop_pct=0.875).resize(framed).unique().tolist() == [200]
+
+
 def test_pad_keeps_everything_on_white() -> None:
     image = torch.zeros(3, 10, 20, dtype=torch.uint8)
     padded = Preprocess(8, 8, fit="pad").resize(image)
@@ -290,14 +316,16 @@ def test_any_shape_fits(fit: str, shape: tuple[int, int]) -> None:
     st.tuples(st.integers(1, 90), st.integers(1, 90)),
     st.tuples(st.integers(1, 40), st.integers(1, 40)),
     st.integers(0, 99),
+    st.sampled_from(["bilinear", "bicubic"]),
+    st.sampled_from([1.0, 0.875]),
 )
 def test_pillow_alone_resizes_the_same_up_to_rounding(
-    fit: Fit, size: tuple[int, int], to: tuple[int, int], seed: int
+    fit: Fit, size: tuple[int, int], to: tuple[int, int], seed: int, how: Interpolation, crop_pct: float
 ) -> None:
     noise = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
-    ours = tensor(pil_images.resize(Image.fromarray(noise), fit, *to)).int()
-    difference = (ours - Preprocess(*to, fit=fit).resize(tensor(Image.fromarray(noise))).int()).abs()
-    assert difference.max() <= 1
+    ours = tensor(pil_images.resize(Image.fromarray(noise), fit, *to, how, crop_pct)).int()
+    preprocess = Preprocess(*to, fit=fit, interpolation=how, crop_pct=crop_pct)
+    assert (ours - preprocess.resize(tensor(Image.fromarray(noise))).int()).abs().max() <= 2
 
 
 def test_pillow_and_torch_round_few_pixels_differently() -> None:

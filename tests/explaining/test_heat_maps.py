@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -25,6 +27,12 @@ class TestBox:
     def test_crop_moves_it_into_the_part_that_the_model_sees(self):
         # Of 100 x 60 the model sees the middle 60 x 60, from column 20 on; 1 of its pixels is 1.5 of the picture's.
         assert LOWER_RIGHT.box(100, 60, "crop") == (20 + 30, 30, 20 + 60, 60)
+
+    def test_a_smaller_crop_moves_it_further_in(self):
+        # Three quarters of the middle 60 x 60 of 100 x 60: 45 x 45, from column 27 and row 7 on.
+        smaller = replace(LOWER_RIGHT, crop_pct=0.75)
+        assert smaller.box(100, 60, "crop") == (50, 30, 27 + 45, 7 + 45)
+        assert smaller.seen(Image.new("RGB", (100, 60)), "crop", 45).size == (45, 45)
 
     def test_pad_takes_away_the_margin(self):
         # 80 x 40 becomes 40 x 20 with 10 rows of white above and below, so the upper half of the box is on the picture.

@@ -47,7 +47,8 @@ def built(network: str) -> AttributeModel:
     backbone, head = NETWORKS[network]
     torch.manual_seed(0)
     recipe = {"name": "tiny", "schema": {"types": TYPES}, "model": {"backbone": backbone, "head": head}}
-    data = {"dataset": "garments", "image_size": [48, 32], "fit": "pad", "mean": [0.5, 0.4, 0.3]}
+    how = {"fit": "pad", "interpolation": "bicubic", "mean": [0.5, 0.4, 0.3]}
+    data = {"dataset": "garments", "image_size": [48, 32], **how}
     model = build_model(load_recipe({**recipe, "data": data})).eval()
     model.trained("colour")[1] = False
     return model
@@ -122,6 +123,8 @@ def test_the_file_says_what_it_takes_and_gives(file, model):
         "schema": model.schema.to_dict(),
         "image_size": [48, 32],
         "fit": "pad",
+        "crop_pct": 1.0,
+        "interpolation": "bicubic",
         "mean": [0.5, 0.4, 0.3],
         "std": [0.229, 0.224, 0.225],
         "trained": {"colour": [True, False, True], **{name: [True, True] for name in ODD}},
@@ -229,13 +232,15 @@ def test_the_command_writes_beside_the_checkpoint_and_prints_the_parity(model, t
 
 
 def test_the_command_speaks_json(tmp_path, monkeypatch):
+    folder, out = str(tmp_path), tmp_path / "shop.onnx"
+
     def wrote(*asked: Any) -> Exported:
-        assert asked == ("folder", "onnx", tmp_path)
-        return Exported(tmp_path, (Parity("colour", 0.5, 8),))
+        assert asked == (folder, "onnx", out)
+        return Exported(out, (Parity("colour", 0.5, 8),))
 
     monkeypatch.setattr(sys.modules["mtss_zoo.exporting.export"], "export", wrote)
-    done = CliRunner().invoke(app, ["export", "folder", "--out", str(tmp_path), "--json"])
+    done = CliRunner().invoke(app, ["export", folder, "--out", str(out), "--json"])
     assert json.loads(done.output) == {
-        "file": str(tmp_path),
+        "file": str(out),
         "parity": {"colour": {"difference": 0.5, "relative": 0.0625, "scale": 8}},
     }

@@ -13,6 +13,8 @@ from mtss_zoo_losses.crowd import CrowdCrossEntropyLoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtss_zoo.errors import RecipeError
+
 LOG3 = math.log(3)
 TWO_OF_THREE = torch.tensor([[2 / 3, 1 / 3]], dtype=torch.float64)
 
@@ -29,19 +31,24 @@ def known(targets: Tensor) -> Tensor:
     return torch.ones_like(targets, dtype=torch.bool)
 
 
-def random_batch(seed: int, pictures: int = 6, classes: int = 4) -> tuple[Tensor, Tensor, Tensor]:
-    """Scores, shares of three answers, and a mask."""
+def three(targets: Tensor) -> Tensor:
+    """So many answers a picture."""
+    return torch.full((len(targets),), 3)
+
+
+def random_batch(seed: int, pictures: int = 6, classes: int = 4) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Scores, shares of three answers, a mask, and the number of the answers."""
     generator = torch.Generator().manual_seed(seed)
     answers = torch.randint(classes, (pictures, 3), generator=generator)
     scores = 3 * torch.randn(pictures, classes, generator=generator, dtype=torch.float64)
     shares = F.one_hot(answers, classes).double().mean(1)
-    return scores, shares, torch.rand(pictures, classes, generator=generator) < 0.7
+    return scores, shares, torch.rand(pictures, classes, generator=generator) < 0.7, three(shares)
 
 
 @pytest.mark.parametrize("args", [{}, {"label_smoothing": 0.1, "scale": 4.0}])
 def test_without_an_estimate_the_target_is_the_distribution_of_the_answers(args):
     batch = random_batch(0)
-    assert torch.equal(CrowdCrossEntropyLoss(**args)(*batch), CrossEntropyLoss(**args)(*batch))
+    assert torch.equal(CrowdCrossEntropyLoss(**args)(*batch[:3]), CrossEntropyLoss(**args)(*batch[:3]))
     scores = torch.tensor([[0.0, LOG3]], dtype=torch.float64)
     loss = CrowdCrossEntropyLoss()(scores, TWO_OF_THREE, known(scores))
     assert loss.item() == pytest.approx(2 / 3 * math.log(4) + 1 / 3 * math.log(4 / 3))
@@ -56,15 +63,39 @@ def test_the_worked_example():
     loss = estimating([[7.0, 1.0], [3.0, 5.0]], decay=0.5)
     torch.testing.assert_close(loss.confusion_matrix(2), torch.tensor([[0.8, 0.2], [0.4, 0.6]]))
     scores = torch.tensor([[0.0, LOG3]], dtype=torch.float64)
-    value = loss(scores, TWO_OF_THREE, known(scores))
+    value = loss(scores, TWO_OF_THREE, known(scores), three(scores))
     assert value.item() == pytest.approx(4 / 13 * math.log(4) + 9 / 13 * math.log(4 / 3))
     expected = torch.tensor([[3.5 + 8 / 13, 0.5 + 4 / 13], [1.5 + 18 / 13, 2.5 + 9 / 13]])
     torch.testing.assert_close(loss.counts, expected)
 
 
+def test_one_answer_counts_once():
+    """q is in proportion to 1/4 * .8 = .2 and 3/4 * .4 = .3, so it is (.4, .6), and one answer is counted."""
+    loss = estimating([[7.0, 1.0], [3.0, 5.0]], decay=0.5)
+    scores, targets = torch.tensor([[0.0, LOG3]], dtype=torch.float64), torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    value = loss(scores, targets, known(targets), torch.tensor([1]))
+    assert value.item() == pytest.approx(0.4 * math.log(4) + 0.6 * math.log(4 / 3))
+    torch.testing.assert_close(loss.counts, torch.tensor([[3.5 + 0.4, 0.5], [1.5 + 0.6, 2.5]]))
+
+
+def test_a_label_that_nobody_answered_is_the_target_and_is_not_counted():
+    loss = estimating([[7.0, 1.0], [3.0, 5.0]], decay=0.5)
+    scores = torch.tensor([[0.0, LOG3]] * 2, dtype=torch.float64)
+    targets = torch.tensor([[1.0, 0.0], [2 / 3, 1 / 3]], dtype=torch.float64)
+    value = loss(scores, targets, known(targets), torch.tensor([0, 3]))
+    torn = 4 / 13 * math.log(4) + 9 / 13 * math.log(4 / 3)
+    assert value.item() == pytest.approx((math.log(4) + torn) / 2)
+    assert loss.counts.sum().item() == pytest.approx(16 / 2 + 3)
+
+
+def test_an_estimate_without_the_number_of_answers_is_refused():
+    with pytest.raises(RecipeError, match="`confusion: estimated` needs the number of answers of each picture"):
+        estimating()(*random_batch(0)[:3])
+
+
 def test_scale_sharpens_the_network_as_a_prior_too():
     scores = torch.tensor([[0.0, LOG3 / 16]], dtype=torch.float64)
-    value = estimating([[7.0, 1.0], [3.0, 5.0]], scale=16)(scores, TWO_OF_THREE, known(scores))
+    value = estimating([[7.0, 1.0], [3.0, 5.0]], scale=16)(scores, TWO_OF_THREE, known(scores), three(scores))
     assert value.item() == pytest.approx(4 / 13 * math.log(4) + 9 / 13 * math.log(4 / 3))
 
 
@@ -81,7 +112,7 @@ def test_a_masked_class_leaves_the_rows_of_the_confusion():
     loss = estimating(counts, prior_accuracy=1 / 3, prior_answers=3)
     scores = torch.tensor([[0.0, LOG3, 50.0]], dtype=torch.float64)
     targets = torch.tensor([[2 / 3, 1 / 3, 0.9]], dtype=torch.float64)
-    value = loss(scores, targets, torch.tensor([[True, True, False]]))
+    value = loss(scores, targets, torch.tensor([[True, True, False]]), three(scores))
     assert value.item() == pytest.approx(4 / 13 * math.log(4) + 9 / 13 * math.log(4 / 3))
     changed = loss.counts / 0.99 - torch.tensor(counts)
     assert changed[2].abs().max() == pytest.approx(0, abs=1e-4)
@@ -92,17 +123,17 @@ def test_a_masked_class_leaves_the_rows_of_the_confusion():
 @settings(deadline=None, max_examples=30)
 def test_the_gradient_is_that_of_the_likelihood_of_the_answers(seed):
     """-log sum_k softmax(scores)_k prod_l C[k, l]^n_l, the mean over pictures."""
-    scores, shares, _ = random_batch(seed)
+    scores, shares, _, number = random_batch(seed)
     counts = 5 * torch.rand(4, 4, generator=torch.Generator().manual_seed(seed))
     loss = estimating(counts)
     one, other = scores.clone().requires_grad_(), scores.clone().requires_grad_()
     log_confusion = loss.confusion_matrix(4).double().log()
-    loss(one, shares, known(shares)).backward()
+    loss(one, shares, known(shares), number).backward()
     (-torch.logsumexp(other.log_softmax(1) + 3 * shares @ log_confusion.t(), 1).mean()).backward()
     torch.testing.assert_close(one.grad, other.grad)
 
 
-def dawid_skene(answers: np.ndarray, classes: int, rounds: int, pseudo: np.ndarray) -> tuple[list, list]:
+def dawid_skene(answers: list[list[int]], classes: int, rounds: int, pseudo: np.ndarray) -> tuple[list, list]:
     """Plain EM with one confusion matrix for all people: the class shares and the matrix before every round."""
     shares, confusion = [np.full(classes, 1 / classes)], [pseudo / pseudo.sum(1, keepdims=True)]
     for _ in range(rounds):
@@ -119,14 +150,16 @@ def dawid_skene(answers: np.ndarray, classes: int, rounds: int, pseudo: np.ndarr
 
 
 def test_with_the_class_shares_as_the_network_it_is_dawid_and_skenes_em():
-    answers = np.array([[0, 0, 1], [0, 0, 0], [1, 1, 0], [1, 1, 1], [2, 2, 1], [2, 1, 2], [1, 0, 1], [2, 2, 2]])
+    """Some pictures were shown to one or two people only."""
+    answers = [[0, 0, 1], [0, 0, 0], [1, 1, 0], [1], [2, 2, 1], [2, 1, 2], [1, 0], [2, 2, 2]]
     pseudo = 4 * np.array([[0.7, 0.15, 0.15], [0.15, 0.7, 0.15], [0.15, 0.15, 0.7]])
     shares, confusion = dawid_skene(answers, 3, 6, pseudo)
-    targets = F.one_hot(torch.from_numpy(answers), 3).double().mean(1)
+    targets = torch.stack([F.one_hot(torch.tensor(said), 3).double().mean(0) for said in answers])
+    number = torch.tensor([len(said) for said in answers])
     loss = estimating(prior_accuracy=0.7, prior_answers=4, decay=0.0)
     for prior, expected in zip(shares, confusion, strict=True):
         np.testing.assert_allclose(loss.confusion_matrix(3), expected, atol=1e-5)
-        loss(torch.from_numpy(np.log(prior)).expand(len(answers), 3), targets, known(targets))
+        loss(torch.from_numpy(np.log(prior)).expand(len(answers), 3), targets, known(targets), number)
     assert np.abs(confusion[-1] - confusion[0]).max() > 0.1
 
 
@@ -148,7 +181,7 @@ def test_a_known_confusion_is_recovered_from_answers(certainty):
     loss = CrowdCrossEntropyLoss(confusion="estimated", prior_answers=10)
     scores = certainty * F.one_hot(truth, 3).float()
     for rows in torch.arange(3000).split(100) * (1 if certainty else 20):
-        loss(scores[rows], targets[rows], known(targets[rows]))
+        loss(scores[rows], targets[rows], known(targets[rows]), three(rows))
     torch.testing.assert_close(loss.confusion_matrix(3), CROWD, atol=0.05, rtol=0)
 
 
@@ -170,10 +203,11 @@ def both(test: Callable[..., None]) -> Callable[..., None]:
 @settings(deadline=None, max_examples=30)
 def test_masked_entries_and_the_order_of_the_batch_have_no_influence(args, seed, order, junk):
     """Neither on the value, nor on the gradient, nor on what is estimated."""
-    scores, targets, mask = random_batch(seed)
+    scores, targets, mask, number = random_batch(seed)
     plain, other = scores.clone().requires_grad_(), scores.masked_fill(~mask, float(junk)).requires_grad_()
-    one, two, three = (estimating(torch.eye(4), **args) for _ in range(3))
-    value, with_junk = one(plain, targets, mask), two(other, targets.masked_fill(~mask, float(junk)), mask)
+    one, two, shuffled = (estimating(torch.eye(4), **args) for _ in range(3))
+    value = one(plain, targets, mask, number)
+    with_junk = two(other, targets.masked_fill(~mask, float(junk)), mask, number)
     value.backward()
     with_junk.backward()
     assert torch.equal(value, with_junk)
@@ -181,15 +215,16 @@ def test_masked_entries_and_the_order_of_the_batch_have_no_influence(args, seed,
     assert torch.equal(one.counts, two.counts)
     assert plain.grad.isfinite().all() and one.counts.isfinite().all()
     assert plain.grad[~mask].eq(0).all()
-    torch.testing.assert_close(three(scores[order], targets[order], mask[order]), value.detach())
-    torch.testing.assert_close(three.counts, one.counts)
+    again = shuffled(scores[order], targets[order], mask[order], number[order])
+    torch.testing.assert_close(again, value.detach())
+    torch.testing.assert_close(shuffled.counts, one.counts)
 
 
 @pytest.mark.parametrize("mask", [False, True])
 def test_a_batch_without_answers_costs_nothing_and_teaches_nothing(mask):
     scores = torch.randn(3, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
     loss = estimating([[4.0, 2.0], [2.0, 4.0]], decay=0.5)
-    value = loss(scores, torch.zeros(3, 2), torch.full((3, 2), mask))
+    value = loss(scores, torch.zeros(3, 2), torch.full((3, 2), mask), three(scores))
     value.backward()
     assert value.item() == 0
     assert scores.grad.eq(0).all()
@@ -198,15 +233,15 @@ def test_a_batch_without_answers_costs_nothing_and_teaches_nothing(mask):
 
 @both
 def test_bfloat16_scores_are_compared_in_float32(args):
-    scores, targets, mask = random_batch(3)
+    scores, targets, mask, number = random_batch(3)
     low = (7 * scores).bfloat16().requires_grad_()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = estimating(torch.eye(4), **args)(low, targets.float(), mask)
+        loss = estimating(torch.eye(4), **args)(low, targets.float(), mask, number)
     loss.backward()
     assert loss.dtype == torch.float32
     assert low.grad.isfinite().all()
     torch.testing.assert_close(
-        loss.detach(), estimating(torch.eye(4), **args)(low.detach().float(), targets.float(), mask)
+        loss.detach(), estimating(torch.eye(4), **args)(low.detach().float(), targets.float(), mask, number)
     )
 
 

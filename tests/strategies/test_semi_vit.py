@@ -473,6 +473,38 @@ def test_the_rows_of_a_repeated_epoch_replace_the_earlier_ones(semi_vit: Any, tm
     assert to_the_end(again) == expected
 
 
+@pytest.mark.parametrize("batches_a_step", [1, 2])
+def test_an_epoch_that_the_last_step_cuts_short_is_written_too(worked: Any, batches_a_step: int) -> None:
+    """Two batches an epoch, so that `steps: 3` end in the second one, and on time with gradients of two batches."""
+    strategy, batches = worked(momentum=0.999999)
+    strategy.prepare(3)
+    for _ in range(3):
+        for _ in range(batches_a_step):
+            strategy.step(batches)
+        strategy.after_step()
+    rows = histogram(strategy.context.folder)[1:]
+    assert [row[0] for row in rows] == ["1"] * 4 + ["2"] * 4 + ["3"] * 4 * (batches_a_step - 1)
+    assert [row[1:] for row in rows[-4:]] == [row[1:] for row in rows[:4]]
+
+
+def test_a_stage_shorter_than_an_epoch_is_written_after_a_restart_too(worked: Any) -> None:
+    whole, batches = worked(momentum=0.999999)
+    whole.prepare(2)
+    whole.histogram.batches_per_epoch = 3
+    whole.step(batches)
+    whole.after_step()
+    kept = {name: t.clone() if isinstance(t, Tensor) else t for name, t in whole.state_dict().items()}
+    again, _ = worked(momentum=0.999999)
+    again.load_state_dict(kept)
+    again.prepare(2)
+    again.histogram.batches_per_epoch = 3
+    again.step(batches)
+    assert not list(again.context.folder.iterdir())
+    again.after_step()
+    assert [row[0] for row in histogram(again.context.folder)[1:]] == ["1"] * 4
+    assert [row[3] for row in histogram(again.context.folder)[1:]] == ["0.25"] * 4
+
+
 def test_before_it_is_prepared_it_leaves_nothing_behind(worked: Any) -> None:
     """A dry run takes a step without."""
     strategy, batches = worked()

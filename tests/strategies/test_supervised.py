@@ -251,6 +251,38 @@ def test_odd_batches_are_not_mixed(mixing: Any) -> None:
     mixing(batch_size=3)
 
 
+@pytest.mark.parametrize("mix", ["mixup", "cutmix"])
+@pytest.mark.parametrize("name", ["supervised", "semi_vit"])
+def test_a_loss_that_counts_answers_is_not_mixed(
+    context: Any, pictures: Any, model: Any, losses: Any, name: str, mix: str
+) -> None:
+    """semi_vit mixes unless it is told not to."""
+    colour = AttributeSchema((AttributeType("colour", "single", ("red", "green", "blue")),))
+
+    def build(confusion: str, **args: float) -> Any:
+        crowd = losses("crowd_cross_entropy", colour, confusion=confusion)
+        stage = context(colour, pictures(4, colour=[(0,), (1,), (2,), (1,)]), unlabelled=pictures(20), losses=crowd)
+        part = Part(name=name, args={"mixup": 0.0, "cutmix": 0.0} | args)
+        return make("strategy", part, model=model(colour, "linear"), context=stage)
+
+    with pytest.raises(RecipeError, match=r"colour counts answers.*`confusion: estimated`.*`mixup` or `cutmix`"):
+        build("estimated", **{mix: 0.8})
+    build("none", **{mix: 0.8})
+    build("estimated")
+
+
+def test_a_loss_is_told_how_many_people_answered(mixing: Any) -> None:
+    """Pictures 0 and 1 have one answer, picture 2 three; picture 3 has a label."""
+    strategy = mixing("crowd_cross_entropy")
+    strategy.losses.colour_loss = make("loss", Part(name="crowd_cross_entropy", args={"confusion": "estimated"}))
+    targets = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 2 / 3, 1 / 3], [0, 0, 1]])
+    batch = batch_of(torch.rand(4, 3, 4, 4, generator=torch.Generator().manual_seed(0)), colour=targets)
+    batch["labelled"].answers["colour"] = torch.tensor([1, 1, 3, 0])
+    assert strategy.step(batch)["loss"].isfinite()
+    counted = strategy.losses.colour_loss.counts
+    torch.testing.assert_close(counted.sum(0), torch.tensor([1.0, 3, 1]))
+
+
 def batch_of(images: torch.Tensor, **targets: torch.Tensor) -> dict[str, Batch]:
     """A batch of which everything is known."""
     mask = {name: torch.ones_like(t, dtype=torch.bool) for name, t in targets.items()}

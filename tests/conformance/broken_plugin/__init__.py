@@ -37,9 +37,9 @@ COMPONENTS = {
         "delivers_nothing measures_one_model_twice"
     ),
     "dataset": (
-        "good_dataset leaves_its_schema several_of_a_single_type answers_without_a_label pairs_disagree "
-        "pairs_unsorted other_every_time repeats_ids known_unlabelled key_error_for_a_split finds_fault unreadable "
-        "not_for_workers own_schema_only"
+        "good_dataset leaves_its_schema several_of_a_single_type answers_without_a_draw answers_against_the_label "
+        "pairs_disagree pairs_unsorted other_every_time repeats_ids known_unlabelled key_error_for_a_split "
+        "finds_fault unreadable not_for_workers own_schema_only"
     ),
 }
 

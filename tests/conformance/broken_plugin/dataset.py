@@ -59,11 +59,19 @@ class several_of_a_single_type(good_dataset):
     labels = ({"colour": (0, 1)}, {"colour": (0,)})
 
 
-class answers_without_a_label(good_dataset):
+class answers_without_a_draw(good_dataset):
     class pictures(Pictures):
         def __getitem__(self, row):
             sample = super().__getitem__(row)
             return dataclasses.replace(sample, answers={"colour": (0, 1)} if sample.labels else {})
+
+
+class answers_against_the_label(good_dataset):
+    class pictures(Pictures):
+        def __getitem__(self, row):
+            sample = super().__getitem__(row)
+            said = {"colour": (1 - sample.labels["colour"][0],)} if "colour" in sample.labels else {}
+            return dataclasses.replace(sample, answers=said)
 
 
 class pairs_disagree(good_dataset):
@@ -132,6 +140,7 @@ class own_schema_only(good_dataset):
         super().__init__()
 
 
-for broken in (answers_without_a_label, pairs_disagree, pairs_unsorted, repeats_ids, unreadable, not_for_workers):
+of_labels = (answers_without_a_draw, answers_against_the_label, pairs_disagree, pairs_unsorted)
+for broken in (*of_labels, repeats_ids, unreadable, not_for_workers):
     globals()[f"{broken.__name__}_pictures"] = broken.pictures  # where pickle looks for it
     broken.pictures.__qualname__ = f"{broken.__name__}_pictures"
