@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from math import floor
 from typing import Any, Literal
 
 import yaml
@@ -17,12 +18,14 @@ from mtss_zoo.errors import UnknownNameError
 class Filling:
     """A study, or a recipe without a grid, whose numbers fill a table.
 
-    ``rows``: what the table calls a stage to its name in the recipe. ``corruptions`` and ``across``: arguments of the
-    measurements that the table needs on top.
+    ``rows``: what the table calls a stage to its name in the recipe. ``columns``: attribute types to what the table
+    calls them, where that is another name. ``corruptions`` and ``across``: arguments of the measurements that the table
+    needs on top.
     """
 
     study: str
     rows: Mapping[str, str]
+    columns: Mapping[str, str] = field(default_factory=dict)
     corruptions: Mapping[str, Any] | None = None
     across: Mapping[str, Any] | None = None
 
@@ -41,6 +44,12 @@ class PaperTable:
     measures: tuple[str, ...]
     of: Literal["types", "all", "single"]
     filled_by: Mapping[str, tuple[Filling, ...]]
+
+
+def truncated(percent: float) -> str:
+    """An accuracy with three decimals, as Semi-ViT prints it: cut off, not rounded, so 1525 of 2091 is ``72.931``."""
+    thousandths = floor(round(1000 * percent, 6))  # 57 of 100 is a little less than 57 % in binary
+    return f"{thousandths / 1000:.3f}"
 
 
 @cache

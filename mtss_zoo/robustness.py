@@ -55,10 +55,10 @@ def evaluate_corrupted(
         workers: processes that read and corrupt pictures; default the recipe's ``data.workers``.
 
     Returns:
-        ``split``, ``n`` pictures, ``variant``, ``package`` with its version, ``seed``, ``save_quality``, and
-        ``stages``: stage to ``clean``, ``mean`` (over all cells alike), ``drop`` from the one to the other in percent,
-        the means ``by_corruption``, ``by_group`` and ``by_severity``, and ``cells``: corruption to severity. All are
-        a `Row`, or names to rows. One model alone is one stage.
+        ``split``, ``n`` pictures, ``data_root``, ``variant``, ``package`` with its version, ``names``, ``max_images``,
+        ``seed``, ``save_quality``, and ``stages``: stage to ``clean``, ``mean`` (over all cells alike), ``drop`` from
+        the one to the other in percent, the means ``by_corruption``, ``by_group`` and ``by_severity``, and ``cells``:
+        corruption to severity. All are a `Row`, or names to rows. One model alone is one stage.
 
     Raises:
         UsageError: there is no such corruption, variant or split, or the run has no finished stage.
@@ -86,8 +86,11 @@ def evaluate_corrupted(
     return {
         "split": split,
         "n": len(samples) - len(measuring.bad_images),
+        "data_root": None if data_root is None else str(data_root),
         "variant": variant,
         "package": f"{corruption.PACKAGE} {corruption.package_version()}",
+        "names": names,
+        "max_images": max_images,
         "seed": seed,
         "save_quality": save_quality,
         "stages": {stage: _summary(clean[stage], cells[stage]) for stage in stages},

@@ -16,6 +16,10 @@ Corruptions = Annotated[
 Variant = Annotated[str | None, typer.Option(help="Corruptions: imaug, or imagenet-c for its frost and elastic.")]
 Names = Annotated[str | None, typer.Option(help="Corruptions: some only, such as fog,snow.")]
 MaxImages = Annotated[int | None, typer.Option(min=1, help="Corruptions: measure on a fixed random part.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Corruptions: which noise, and which random part; default 0.")]
+SaveQuality = Annotated[
+    int | None, typer.Option(min=1, max=100, help="Corruptions: save as JPEG of this quality, 85 in ImageNet-C.")
+]
 Workers = Annotated[int | None, typer.Option(min=0, help="Corruptions: processes that corrupt pictures.")]
 
 
@@ -26,6 +30,8 @@ def evaluate_corruptions(
     variant: str | None,
     names: str | None,
     max_images: int | None,
+    seed: int | None,
+    save_quality: int | None,
     workers: int | None,
     as_json: bool,
 ) -> None:
@@ -39,6 +45,8 @@ def evaluate_corruptions(
         variant=cast("Any", variant or "imaug"),
         names=[name.strip() for name in names.split(",")] if names else None,
         max_images=max_images,
+        seed=seed or 0,
+        save_quality=save_quality,
         workers=workers,
     )
     print_json(report) if as_json else print_corruptions(report)
@@ -51,6 +59,8 @@ def print_corruptions(report: Mapping[str, Any]) -> None:
     clean = stages[last]["clean"]
     metric = "recall@3" if "recall@3" in clean["all"] else next(iter(clean["all"]))
     made_by = f"variant {report['variant']} of {report['package']}, seed {report['seed']}"
+    if report["save_quality"]:
+        made_by += f", JPEG of quality {report['save_quality']}"
     print_table(
         [
             {"stage": stage, **_clean_mean_drop(at, "all", metric)} | _percents(at["by_group"], metric)

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from mtss_zoo.cli.output import print_table
+from mtss_zoo.paper_tables import truncated
 
 METRICS = {"F1@1": "f1@1", "R@3": "recall@3"}
 
@@ -39,8 +40,11 @@ def _row(name: str, found: Mapping[str, Any], metric: str) -> dict[str, Any]:
     return {"cell": name} | numbers | {"all": _number(pooled)} | {"gain": _gain(only or pooled)}
 
 
-def _cell(mean: float | None, sd: float | None) -> str | None:
-    return None if mean is None else f"{mean:.2f}" + (f" ±{sd:.2f}" if sd is not None else "")
+def _cell(column: str, decimals: int, mean: float | None, sd: float | None) -> str | None:
+    if mean is None:
+        return None
+    number = truncated(mean) if column.startswith("Acc@") else f"{mean:.{decimals}f}"
+    return number + (f" ±{sd:.{decimals}f}" if sd is not None else "")
 
 
 def _number(stat: Mapping[str, Any] | None) -> str | None:
@@ -67,11 +71,11 @@ def print_fillings(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def print_beside(report: Mapping[str, Any]) -> None:
     """The paper's rows, and below them ours."""
-    rows = []
+    rows, decimals = [], 3 if "nats" in report["unit"] else 2
     for whose in ("paper", "ours"):
         for line in report[whose]:
             cells, sd = line["cells"], line.get("sd", {})
-            numbers = {c: _cell(cells.get(c), sd.get(c)) for c in report["columns"]}
+            numbers = {c: _cell(c, decimals, cells.get(c), sd.get(c)) for c in report["columns"]}
             rows.append({"": whose} | {label: cells[label] for label in report["labels"]} | numbers)
     _print_wide(rows, ["", *report["labels"]], f"{report['source']}: {report['title']}; in {report['unit']}")
     print(f"more of it: mtss-zoo report {' '.join(report['studies'])} --out report.html")

@@ -42,10 +42,11 @@ def reproduce(
     data_root: DataRoot = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the studies; default reproduced/SET.")] = None,
     recipe_set: Annotated[
-        str | None, typer.Option(help="small, fashion, deepfashion ...; with --data-root deepfashion, else small.")
+        str | None, typer.Option(help="Which recipes, see the list; with --data-root deepfashion, else small.")
     ] = None,
     target_root: Annotated[Path | None, typer.Option(help="Table 6: folder of the other domain's dataset.")] = None,
     aliases: Annotated[Path | None, typer.Option(help="Table 6: YAML file of the shared classes.")] = None,
+    variant: Annotated[str | None, typer.Option(help="Table 7: of the corruptions, imaug or imagenet-c.")] = None,
     overrides: Overrides = None,
     seeds: Seeds = None,
     processes: Processes = 1,
@@ -59,7 +60,8 @@ def reproduce(
         rows = fillings()
         print_json(rows) if as_json else print_fillings(rows)
         return
-    wishes = Wishes(data_root, parse_overrides(overrides), parse_seeds(seeds), processes, target_root, aliases)
+    values, chosen = parse_overrides(overrides), parse_seeds(seeds)
+    wishes = Wishes(data_root, values, chosen, processes, target_root, aliases, variant)
     with _stoppable():
         report = fill(table, recipe_set, out, wishes)
     print_json(report) if as_json else print_beside(report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mtss_zoo.report.document import Block, Document, Section
 from mtss_zoo.report.evaluation_file import Across, Corrupted
 from mtss_zoo.report.evaluations import across_rows, corruption_rows
 from mtss_zoo.report.fillings import FILLED_BY_RUNS
+from mtss_zoo.report.mixing import gains_of_mixing
 from mtss_zoo.report.roles import last_model
 from mtss_zoo.report.run_section import run_section
 from mtss_zoo.report.scores import Scores
@@ -42,7 +44,7 @@ def assemble(found: Inputs, scores: Scores, title: str, pictures: int, plots: bo
         *(study_section(study, f"study-{i}", numbers, plots) for i, study in enumerate(found.studies)),
         *(
             run_section(run, f"run-{i}", scores, numbers[run.folder], pictures, plots)
-            for i, run in enumerate(found.runs)
+            for i, run in enumerate(found.shown)
         ),
     ]
     return Document(
@@ -75,15 +77,16 @@ def _of_evaluations(paper: PaperTable, found: Inputs, numbers: Mapping[Path, int
         name, number = evaluation.name, numbers[evaluation.path]
         match paper.name, evaluation.data:
             case "table6", Across() as across:
-                blocks += across_rows(name, across, number)
+                blocks += across_rows(paper, name, across, number)
             case "table7", Corrupted() as corrupted:
-                blocks.append(corruption_rows(paper, name, corrupted, number))
+                block = corruption_rows(paper, name, corrupted, number)
+                blocks.append(replace(block, rows=(*block.rows, *gains_of_mixing(evaluation, found, numbers))))
     return blocks
 
 
 def _example(found: Inputs, scores: Scores) -> Sample | None:
     """The first picture that is at hand."""
-    for run in found.runs:
+    for run in found.shown:
         samples = scores.samples(last_model(run))
         if samples is not None and len(samples):
             return samples[0]

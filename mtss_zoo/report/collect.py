@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,18 @@ class Stage:
 
 @dataclass(frozen=True)
 class Run:
-    """One folder of a training, or one cell of a study, whose numbers are means over its ``seeds``."""
+    """One training, or one cell of a study, whose numbers are means over its ``seeds``, each with a folder."""
 
     name: str
-    folder: Path
+    folders: tuple[Path, ...]
     recipe: Recipe
     stages: Mapping[str, Stage]
     seeds: tuple[int, ...]
+
+    @property
+    def folder(self) -> Path:
+        """That of the only, or the first, training."""
+        return self.folders[0]
 
     @property
     def measured(self) -> dict[str, Stage]:
@@ -68,7 +73,10 @@ class Study:
     name: str
     folder: Path
     grid: Mapping[str, list[Any]]
+    seeds: tuple[int, ...]
     cells: tuple[Cell, ...]
+    first: Run | None = None
+    """The first training of the first cell, if its folder is there."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,11 @@ class Inputs:
     def every_run(self) -> list[Run]:
         """The runs that were named, and those of the studies."""
         return self.runs + [cell.run for study in self.studies for cell in study.cells]
+
+    @property
+    def shown(self) -> list[Run]:
+        """The runs that have sections of their own: those that were named, and the first one of every study."""
+        return self.runs + [study.first for study in self.studies if study.first]
 
 
 def collect(paths: Iterable[str | Path]) -> Inputs:
@@ -132,10 +145,11 @@ def _add(found: Inputs, path: Path) -> None:
 
 def _add_kept(found: Inputs, run: Run) -> None:
     """What was measured on top of a run and kept in its folder."""
-    for path in (run.folder / name for name in KEPT):
-        if path.is_file():
-            data = evaluation_file(read_json(path))
-            found.evaluations.append(Evaluation(run.name, path, data, run.folder))
+    for folder in run.folders:
+        name = run.name if folder == run.folder else f"{run.name}, {folder.name}"
+        for path in (folder / kept for kept in KEPT):
+            if path.is_file():
+                found.evaluations.append(Evaluation(name, path, evaluation_file(read_json(path)), folder))
 
 
 def read_run(folder: Path, skipped: list[tuple[str, str]]) -> Run:
@@ -154,7 +168,7 @@ def read_run(folder: Path, skipped: list[tuple[str, str]]) -> Run:
             stages[name] = _stage(folder / name, name, spec, sizes)
         except (MtssZooError, ValueError, OSError) as error:
             skipped.append((str(folder / name), _sentence(error)))
-    run = Run(folder.resolve().name, folder, recipe, stages, (recipe.seed,))
+    run = Run(folder.resolve().name, (folder,), recipe, stages, (recipe.seed,))
     if not run.measured:
         raise ValueError("no stage of it is finished and measured yet")
     skipped += [(str(folder / name), "not finished yet") for name in recipe.stages if not _finished(folder / name)]
@@ -188,12 +202,13 @@ def read_study(folder: Path, skipped: list[tuple[str, str]]) -> Study:
     table = study_file(read_json(folder / STUDY))
     cells = []
     for cell in table.cells:
-        where = str(folder / cell.cell)
+        where, trained = str(folder / cell.cell), {int(s): name for s, name in cell.runs.items() if s.isdigit()}
+        folders = tuple(folder / name for name in trained.values()) or (folder / cell.cell,)
         if not cell.stages:
             skipped.append((where, cell.error or f"{cell.state}; nothing of it is measured yet"))
             continue
         try:
-            recipe = load_recipe(folder / next(iter(cell.runs.values()), cell.cell) / RECIPE)
+            recipe = load_recipe(folders[0] / RECIPE)
         except (MtssZooError, ValueError, OSError) as error:
             skipped.append((where, _sentence(error)))
             continue
@@ -202,12 +217,21 @@ def read_study(folder: Path, skipped: list[tuple[str, str]]) -> Study:
             for name, stats in cell.stages.items()
             if name in recipe.stages
         }
-        seeds = tuple(int(seed) for seed in cell.runs if seed.isdigit()) or (recipe.seed,)
-        run = Run(f"{folder.resolve().name}/{cell.cell}", folder / cell.cell, recipe, stages, seeds)
+        seeds = tuple(trained) or (recipe.seed,)
+        run = Run(f"{folder.resolve().name}/{cell.cell}", folders, recipe, stages, seeds)
         cells.append(Cell(cell.settings, run, cell.stages))
     if not cells:
         raise ValueError("no cell of the study is finished yet")
-    return Study(folder.resolve().name, folder, table.grid, tuple(cells))
+    first = _first_run(cells[0].run, skipped)
+    return Study(folder.resolve().name, folder, table.grid, tuple(table.seeds), tuple(cells), first)
+
+
+def _first_run(cell: Run, skipped: list[tuple[str, str]]) -> Run | None:
+    """The first training of a cell by itself; ``None`` where the table of the study was brought here alone."""
+    try:
+        return replace(read_run(cell.folder, skipped), name=cell.name)
+    except (MtssZooError, ValueError, OSError):
+        return None
 
 
 def _rows(path: Path) -> list[Row]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
+from mtss_zoo.checkpoint_files import RECIPE
+from mtss_zoo.corruption import CORRUPTIONS
 from mtss_zoo.report.collect import Evaluation, Inputs, Run, Study
 from mtss_zoo.report.document import Command
 from mtss_zoo.report.evaluation_file import Across, Corrupted
+from mtss_zoo.studies.study import ASKED
 
 
 def commands(found: Inputs) -> tuple[tuple[Command, ...], dict[Path, int]]:
@@ -21,8 +25,8 @@ def commands(found: Inputs) -> tuple[tuple[Command, ...], dict[Path, int]]:
                 listed.append(Command(number, thing.name, _train(thing.folder), facts(thing)))
                 numbers[thing.folder] = number
             case Study():
-                listed.append(Command(number, thing.name, _study(thing.folder), f"a study of {len(thing.cells)} cells"))
-                numbers |= {cell.run.folder: number for cell in thing.cells}
+                listed.append(Command(number, thing.name, _study(thing), f"a study of {len(thing.cells)} cells"))
+                numbers |= {folder: number for cell in thing.cells for folder in cell.run.folders}
             case Evaluation():
                 listed.append(Command(number, thing.name, _evaluate(thing), thing.data.split))
                 numbers[thing.path] = number
@@ -56,21 +60,40 @@ def _train(folder: Path) -> tuple[str, ...]:
     return _again("train", folder), f"mtss-zoo evaluate {shlex.quote(str(folder))}"
 
 
-def _study(folder: Path) -> tuple[str, ...]:
-    return (_again("study", folder),)
+def _study(study: Study) -> tuple[str, ...]:
+    recipe = ASKED if (study.folder / ASKED).is_file() else RECIPE
+    return (_again("study", study.folder, recipe) + _options(seeds=",".join(map(str, study.seeds)) or None),)
 
 
-def _again(command: str, folder: Path) -> str:
-    return f"mtss-zoo {command} {shlex.quote(str(folder / 'recipe.yaml'))} --out {shlex.quote(f'{folder}-again')}"
+def _again(command: str, folder: Path, recipe: str = RECIPE) -> str:
+    return f"mtss-zoo {command} {shlex.quote(str(folder / recipe))}" + _options(out=f"{folder}-again")
 
 
 def _evaluate(evaluation: Evaluation) -> tuple[str, ...]:
-    options = ""
-    match evaluation.data:
-        case Corrupted(variant=variant):
-            options = f" --corruptions --variant {shlex.quote(variant)}"
-        case Across(dataset=dataset):
-            options = f" --aliases MAP.yaml --dataset {shlex.quote(dataset)}"
-    split = f" --split {shlex.quote(evaluation.data.split)}" if evaluation.data.split else ""
+    data, lines, options = evaluation.data, [], ""
+    match data:
+        case Corrupted():
+            some = ",".join(data.names) if data.names and set(data.names) != set(CORRUPTIONS) else None
+            options = " --corruptions" + _options(
+                variant=data.variant,
+                names=some,
+                max_images=data.max_images,
+                seed=data.seed,
+                save_quality=data.save_quality,
+                data_root=data.data_root,
+            )
+        case Across():
+            aliases = data.aliases
+            if not isinstance(aliases, str):  # it came as plain data; JSON is YAML too
+                text, aliases = json.dumps(aliases), str(evaluation.path.with_name("aliases.yaml"))
+                lines.append(f"echo {shlex.quote(text)} > {shlex.quote(aliases)}")
+            options = _options(aliases=aliases, dataset=data.dataset, data_root=data.data_root)
     run = shlex.quote(str(evaluation.run)) if evaluation.run else "RUN"
-    return (f"mtss-zoo evaluate {run}{options}{split} --json > {shlex.quote(str(evaluation.path))}",)
+    options += _options(split=data.split or None)
+    return *lines, f"mtss-zoo evaluate {run}{options} --json > {shlex.quote(str(evaluation.path))}"
+
+
+def _options(**values: object) -> str:
+    """Those that have a value, as they are typed."""
+    given = [(name.replace("_", "-"), str(value)) for name, value in values.items() if value is not None]
+    return "".join(f" --{name} {shlex.quote(value)}" for name, value in given)

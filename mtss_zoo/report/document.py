@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from mtss_zoo.paper_tables import truncated
+
 
 @dataclass(frozen=True)
 class Value:
     """A number of a table.
 
-    ``percent`` and ``gain`` are in percent already; ``interval`` is the 95 % one, in the same unit;
-    ``deviation`` is the standard deviation over the seeds.
+    ``percent``, ``accuracy`` and ``gain`` are in percent already; ``interval`` is the 95 % one, in the same unit;
+    ``deviation`` is the standard deviation over the seeds. An ``accuracy`` is cut off after three decimals.
     """
 
     number: float | None
-    kind: Literal["percent", "gain", "plain", "count"] = "percent"
+    kind: Literal["percent", "accuracy", "gain", "plain", "count"] = "percent"
     interval: tuple[float, float] | None = None
     deviation: float | None = None
     decimals: int = 2
@@ -32,6 +34,8 @@ class Value:
             return "-"
         if self.kind == "count":
             return f"{self.number:,.0f}"
+        if self.kind == "accuracy":
+            return truncated(self.number)
         return f"{self.number:+.{self.decimals}f} %" if self.kind == "gain" else f"{self.number:.{self.decimals}f}"
 
     @property

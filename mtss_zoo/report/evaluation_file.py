@@ -6,9 +6,12 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel, Field
 
+from mtss_zoo.corruption import CORRUPTIONS
 from mtss_zoo.report.measured import MeasuredFile
 
 Ratios: TypeAlias = dict[str, float | None]
+Gains: TypeAlias = dict[str, dict[str, list[float | None]]]
+"""Attribute type, or ``all``, to metric to the gain and the ends of its interval."""
 
 
 class CorruptedStage(BaseModel):
@@ -17,17 +20,29 @@ class CorruptedStage(BaseModel):
     clean: dict[str, Ratios]
     mean: dict[str, Ratios]
     by_corruption: dict[str, dict[str, Ratios]] = {}
+    by_group: dict[str, dict[str, Ratios]] = {}
+    by_severity: dict[str, dict[str, Ratios]] = {}
 
 
 class Corrupted(BaseModel):
-    """A file of ``--corruptions``."""
+    """A file of ``--corruptions``. ``data_root`` to ``save_quality`` are what was asked for."""
 
     split: str = ""
     n: int
-    variant: str
     package: str = ""
+    data_root: str | None = None
+    variant: str
+    names: list[str] | None = None
+    max_images: int | None = None
     seed: int | None = None
+    save_quality: int | None = None
     stages: dict[str, CorruptedStage] = Field(min_length=1)
+
+    @property
+    def pictures(self) -> tuple[object, ...]:
+        """Equal for files whose stages saw the same pictures, of the same dataset."""
+        names = tuple(self.names or CORRUPTIONS)
+        return self.split, self.n, self.variant, names, self.max_images, self.seed, self.save_quality
 
 
 class SharedType(BaseModel):
@@ -39,17 +54,28 @@ class SharedType(BaseModel):
 
 
 class AcrossStage(BaseModel):
-    """One stage on another domain's pictures."""
+    """One stage on another domain's pictures; ``all`` pools the types."""
 
     types: dict[str, SharedType] = Field(min_length=1)
+    all: Ratios = {}
+
+
+class Wanted(BaseModel):
+    """What `reproduce` wanted of a measurement: ``columns`` is class to column of the paper."""
+
+    columns: dict[str, str] = {}
 
 
 class Across(BaseModel):
-    """A file of ``--aliases``."""
+    """A file of ``--aliases``; ``gain`` is the last stage's over the one before."""
 
     split: str = ""
     dataset: str
+    data_root: str | None = None
+    aliases: str | dict[str, Any] = "MAP.yaml"
     stages: dict[str, AcrossStage] = Field(min_length=1)
+    gain: Gains = {}
+    asked: Wanted = Wanted()
 
 
 class Plain(BaseModel):
@@ -57,7 +83,7 @@ class Plain(BaseModel):
 
     split: str = ""
     stages: dict[str, MeasuredFile] = Field(min_length=1)
-    gain: dict[str, dict[str, list[float | None]]] = {}
+    gain: Gains = {}
 
 
 EvaluationFile: TypeAlias = Corrupted | Across | Plain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from mtss_zoo.report.collect import Run
 from mtss_zoo.report.roles import Model
 from mtss_zoo.sampling import SubsetSamples
 from mtss_zoo.streams import BadImages, evaluation_batches
+from mtss_zoo.studies.answers import COUNTS, Answers, read_answers
 
 
 class Scores:
@@ -39,7 +41,7 @@ class Scores:
     def samples(self, model: Model) -> Samples | None:
         """The pictures that the model was measured on; ``None`` if they are not at hand."""
         run, split = model.run, model.measured.split
-        if run.folder not in self.runs:
+        if run.folder not in self.runs or len(run.seeds) > 1:  # which have no one model
             return None
         key = (run.folder, split)
         if key not in self._samples:
@@ -57,6 +59,15 @@ class Scores:
             samples = self.samples(model)
             self._scored[folder] = self._score(folder, samples) if samples is not None else {}
         return self._scored[folder]
+
+    def answers(self, model: Model) -> list[dict[str, Answers]]:
+        """What the models of a study answered, by type, for each of its seeds; empty where that was not kept."""
+        folders = [folder / model.stage.name for folder in model.run.folders]
+        try:
+            return [read_answers(folder) for folder in folders] if (folders[0] / COUNTS).is_file() else []
+        except (ValueError, KeyError, OSError, BadZipFile) as error:
+            self.failed[str(folders[0])] = str(error)
+            return []
 
     def models(self, model: Model) -> dict[str, AttributeModel]:
         """The networks of a stage, by attribute type or ``all``."""
@@ -89,6 +100,7 @@ def embeddings(
     chosen = SubsetSamples(samples, rows)
     bad = BadImages(limit=data.max_bad_images)
     batches = evaluation_batches(chosen, model.schema, model.preprocess, batch_size, data.workers, bad)
-    found = [model.embed(batch.images)[type_name] for batch in batches]
-    unit: npt.NDArray[np.float32] = torch.nn.functional.normalize(torch.cat(found).float(), dim=1).numpy()
+    device = next(model.parameters()).device
+    found = [model.embed(batch.images.to(device))[type_name].float().cpu() for batch in batches]
+    unit: npt.NDArray[np.float32] = torch.nn.functional.normalize(torch.cat(found), dim=1).numpy()
     return unit if len(unit) == len(rows) else None

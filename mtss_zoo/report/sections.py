@@ -11,7 +11,7 @@ from mtss_zoo.report.commands import seeds
 from mtss_zoo.report.corrupted_examples import corrupted_examples
 from mtss_zoo.report.document import Block, Row, Section, Table, Value
 from mtss_zoo.report.evaluation_file import Corrupted, Plain
-from mtss_zoo.report.evaluations import corruption_bars, plain_rows
+from mtss_zoo.report.evaluations import corruption_bars, corruption_means, plain_rows
 from mtss_zoo.report.plots.sweeps import sweeps
 from mtss_zoo.report.study_file import Stat
 from mtss_zoo.report.values import short_name
@@ -63,9 +63,21 @@ def corruptions_section(
     )
     sample = example()
     shown = corrupted_examples(sample, corrupted[0][1]) if sample else None
-    reading = "One picture in three of the five severities, made in its own size and shown small."
-    tables = (Table("corrupted", "What the corruptions look like", reading, (shown,)),) if shown else ()
-    return Section("corruptions", "Corrupted pictures", tables=tables, figures=tuple(b for b in bars if b))
+    tables = []
+    if means := [corruption_means(name, data) for name, data in corrupted if _has_means(data)]:
+        reading = (
+            "R@3 of all types in %: the mean over the corruptions of a group in all severities, and over all "
+            "corruptions of one severity."
+        )
+        tables.append(Table("corruption-means", "By group and by severity", reading, tuple(means)))
+    if shown:
+        reading = "One picture in three of the five severities, made in its own size and shown small."
+        tables.append(Table("corrupted", "What the corruptions look like", reading, (shown,)))
+    return Section("corruptions", "Corrupted pictures", tables=tuple(tables), figures=tuple(b for b in bars if b))
+
+
+def _has_means(data: Corrupted) -> bool:
+    return any(stage.by_group or stage.by_severity for stage in data.stages.values())
 
 
 def _mean(stat: Stat) -> Value:

@@ -66,6 +66,7 @@ class StudyFile(BaseModel):
     study: str = ""
     summary: str = ""
     split: str = ""
+    seeds: list[int] = []
     grid: dict[str, list[Any]] = {}
     cells: list[CellFile]
 

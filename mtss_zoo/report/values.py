@@ -15,6 +15,7 @@ from mtss_zoo.report.measured import ALL, MEAN
 from mtss_zoo.report.roles import Model
 from mtss_zoo.report.scores import Scores
 from mtss_zoo.significance import bootstrap_gain
+from mtss_zoo.studies.answers import relative_gain
 
 Z = 1.959964
 """A standard normal variable lies within this distance of 0 in 95 % of all cases."""
@@ -44,26 +45,48 @@ def value(model: Model, type_name: str, metric: str) -> Value:
     number = measured.value(type_name, metric)
     if metric == "ce":
         return Value(number, "plain", decimals=3)
+    name = metric.partition("@")[0]
+    kind: Literal["accuracy", "percent"] = "accuracy" if name == "acc" else "percent"
     if type_name in (ALL, MEAN) or type_name not in measured.types:
-        return Value(100 * number)
+        return Value(100 * number, kind)
     row, schema = measured.types[type_name], model.run.recipe.attribute_schema
     single = schema is not None and type_name in schema.names and schema[type_name].kind == "single"
-    name = metric.partition("@")[0]
     is_share = single and (name in ("recall", "acc") or (metric == "f1@1" and row.n == measured.n))
-    return Value(100 * number, interval=wilson(number, row.n) if is_share else None)
+    return Value(100 * number, kind, interval=wilson(number, row.n) if is_share else None)
 
 
 def gain(model: Model, base: Model, type_name: str, metric: str, scores: Scores) -> Value:
-    """Percent over another model, with the paired bootstrap's interval where the pictures are at hand."""
+    """Percent over another model, with the paired bootstrap's interval where all answers are known.
+
+    They are known of the stages of a study, and where the pictures are at hand.
+    """
     was, now = (m.measured.value(type_name, metric) for m in (base, model))
     relative = 100 * (now - was) / was if was else nan
     name, _, k = metric.partition("@")
-    pair = _pair(model, base, type_name, scores) if name in METRICS else None
+    if name not in METRICS:
+        return Value(relative, "gain")
+    if found := _from_answers(model, base, type_name, METRICS[name], int(k), scores):
+        return Value(relative, "gain", found)
+    pair = _pair(model, base, type_name, scores)
     if pair is None:
         return Value(relative, "gain")
     after, before = (ImageCounts.stack([image_counts(s.scores, s.labels, int(k)) for s in side]) for side in pair)
-    found = bootstrap_gain(after, before, METRICS[name]).relative
-    return Value(relative, "gain", (found.low, found.high))
+    drawn = bootstrap_gain(after, before, METRICS[name]).relative
+    return Value(relative, "gain", (drawn.low, drawn.high))
+
+
+def _from_answers(
+    model: Model, base: Model, type_name: str, metric: Literal["recall", "f1"], k: int, scores: Scores
+) -> tuple[float, float] | None:
+    """The interval over the pictures from what a study kept, all seeds of both together."""
+    sides = scores.answers(model), scores.answers(base)
+    names = list(model.measured.types) if type_name == ALL else [type_name]
+    if not all(sides) or any(
+        n not in of_run or k not in of_run[n].counts for s in sides for of_run in s for n in names
+    ):
+        return None
+    found = relative_gain(*sides, names, metric, k)
+    return (found[1], found[2]) if found else None
 
 
 def _pair(

@@ -28,8 +28,9 @@ def report(
     """Writes one self-contained HTML page, and Markdown with the same tables.
 
     Where the pictures of a run are at hand (generated, in the folder that its recipe names, or in ``data_root``), its
-    models are scored once more, for intervals of gains, gains by class, embeddings, calibration and mistakes. The cells
-    of a study are not: their numbers come from ``study.json``.
+    models are scored once more, for intervals of gains, gains by class, embeddings, calibration and mistakes. Of a
+    study, only the first training of the first cell is: its numbers come from ``study.json``, and the intervals of its
+    gains from what it kept of every picture.
 
     Args:
         runs: folders of runs and of studies, and JSON files that ``mtss-zoo evaluate --json`` printed.
@@ -47,7 +48,7 @@ def report(
     """
     found = collect([runs] if isinstance(runs, str | Path) else runs)
     plots = all(importlib.util.find_spec(package) for package in ("matplotlib", "sklearn"))
-    document = assemble(found, Scores(found.runs, data_root), title, pictures, plots)
+    document = assemble(found, Scores(found.shown, data_root), title, pictures, plots)
     for path, text in ((out, to_html), (markdown, to_markdown)):
         if path is not None:
             Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -6,16 +6,40 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mtss_zoo import corruption
+from mtss_zoo.aliases import read_aliases
 from mtss_zoo.checkpoint_files import read_json
 from mtss_zoo.errors import UsageError
 from mtss_zoo.files.whole_files import write_whole
 from mtss_zoo.json_text import to_json
+from mtss_zoo.named_data import open_named
 from mtss_zoo.paper_tables import Filling, PaperTable
+from mtss_zoo.recipe import Recipe
+from mtss_zoo.stage import open_data
 from mtss_zoo.studies.answers import read_measured
 
 Numbers = dict[str, float | None]
 SHORT = {"f1": "F1", "recall": "R"}
 CORRUPTIONS, ACROSS = "corruptions.json", "across.json"
+
+
+def check_measurements(recipe: Recipe, part: Filling) -> None:
+    """Refuses what could not be measured once everything is trained; for that, the datasets are opened.
+
+    Raises:
+        UsageError: no such variant of the corruptions; no map of the shared classes, or one that does not fit.
+        DataError: a dataset cannot be read.
+    """
+    if part.corruptions is not None:
+        corruption.check(corruption.CORRUPTIONS[0], variant=part.corruptions.get("variant", "imaug"))
+    if part.across is None:
+        return
+    dataset, root = part.across["dataset"], part.across.get("data_root")
+    if "aliases" not in part.across:
+        raise UsageError(f"name the classes that are shared with {dataset}: --aliases MAP.yaml.")
+    schema = open_data(recipe)[0].attribute_schema
+    assert schema is not None, "a recipe whose data is open states its schema"
+    read_aliases(part.across["aliases"], schema, open_named(dataset, root, shares=False)[1].schema)
 
 
 def numbers(table: PaperTable, part: Filling, run: Path, stage: str) -> Numbers:
@@ -30,7 +54,8 @@ def numbers(table: PaperTable, part: Filling, run: Path, stage: str) -> Numbers:
     elif table.of == "single":
         rows = dict.fromkeys(table.columns, next(iter(measured["types"].values())))
     else:
-        return _by_type(table, {**measured["types"], "all": measured["all"]})
+        named = {part.columns.get(name, name): row for name, row in measured["types"].items()}
+        return _by_type(table, {**named, "all": measured["all"]})
     pairs = zip(rows.items(), table.measures, strict=True)
     return {column: _percent(row.get(measure), measure) for (column, row), measure in pairs}
 
@@ -74,8 +99,6 @@ def _measure_corrupted(run: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
 def _measure_across(run: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     from mtss_zoo.cross_domain import evaluate_across
 
-    if "aliases" not in asked:
-        raise UsageError(f"name the classes that are shared with {asked['dataset']}: --aliases MAP.yaml.")
     return evaluate_across(run, **{key: value for key, value in asked.items() if key != "columns"})
 
 

@@ -14,7 +14,7 @@ from mtss_zoo.paper_tables import Filling, PaperTable, paper_table, paper_tables
 from mtss_zoo.recipe import Part, Recipe
 from mtss_zoo.recipe_source import load_recipe
 from mtss_zoo.studies.answers import MEASURED
-from mtss_zoo.studies.numbers import Numbers, numbers
+from mtss_zoo.studies.numbers import Numbers, check_measurements, numbers
 from mtss_zoo.studies.study import run_study
 
 SMALL, PUBLISHED = "small", "deepfashion"
@@ -26,7 +26,8 @@ Line = dict[str, Any]
 class Wishes:
     """What the user says of all studies of a table.
 
-    ``target_root`` is the folder of the other domain's dataset, and ``aliases`` the map of shared classes (Table 6).
+    ``target_root`` is the folder of the other domain's dataset, and ``aliases`` the map of shared classes (Table 6);
+    ``variant`` that of the corruptions (Table 7).
     """
 
     data_root: str | Path | None = None
@@ -35,6 +36,7 @@ class Wishes:
     processes: int = 1
     target_root: str | Path | None = None
     aliases: str | Path | None = None
+    variant: str | None = None
 
 
 def fillings() -> list[dict[str, Any]]:
@@ -60,7 +62,7 @@ def reproduce(
 
     Args:
         name: of the table, ``table4``.
-        which: the set of recipes: by default ``deepfashion`` where ``data_root`` is given, else ``small``.
+        which: the set of recipes: by default ``deepfashion`` where a ``data_root`` is named, else ``small``.
         out: where the studies are kept, a folder for each, which tables share; default ``reproduced/<which>``.
         wishes: for all studies.
 
@@ -70,21 +72,19 @@ def reproduce(
         ``studies`` (their folders), and ``failed`` (cell to error).
 
     Raises:
-        UnknownNameError, UsageError: there is no such table, or no such set for it.
+        UnknownNameError, UsageError: there is no such table, or no such set for it; or what it measures on top of the
+            trainings cannot be measured, which is known before the first one.
     """
     table, wishes = paper_table(name), wishes or Wishes()
-    which = which or (PUBLISHED if wishes.data_root else SMALL)
-    if which not in table.filled_by:
-        raise UsageError(f"{name} is filled by the recipe sets {', '.join(table.filled_by)}, not {which!r}.")
+    which = _recipe_set(table, which, wishes)
     folders = {part.study: Path(out or Path("reproduced") / which) / part.study for part in table.filled_by[which]}
     ours: list[Line] = []
     failed: dict[str, str] = {}
-    for part in table.filled_by[which]:
-        recipe = with_target(load_recipe(part.study), wishes.target_root)
+    for recipe, part in _parts(table, which, wishes):
         place = folders[part.study]
         report = run_study(recipe, place, wishes.data_root, wishes.overrides, wishes.seeds, wishes.processes)
         failed |= {f"{part.study}, {cell['cell']}": cell["error"] for cell in report["cells"] if cell["error"]}
-        ours += _lines(table, _asked(part, wishes), report, recipe, place)
+        ours += _lines(table, part, report, recipe, place)
     paper = [dict(zip((*table.labels, *table.columns), row, strict=True)) for row in _printed(table, which)]
     rows = (*paper, *(line["cells"] for line in ours))
     columns = dict.fromkeys(column for row in rows for column, value in row.items() if value is not None)
@@ -120,11 +120,35 @@ def with_target(recipe: Recipe, root: str | Path | None) -> Recipe:
     return recipe.model_copy(update={"grid": grid})
 
 
-def _asked(part: Filling, wishes: Wishes) -> Filling:
-    if part.across is None:
-        return part
-    given = {"aliases": wishes.aliases, "data_root": wishes.target_root}
-    return replace(part, across={**part.across, **{key: str(value) for key, value in given.items() if value}})
+def _recipe_set(table: PaperTable, which: str | None, wishes: Wishes) -> str:
+    sets = ", ".join(table.filled_by)
+    if which is None and wishes.data_root and PUBLISHED not in table.filled_by:
+        raise UsageError(f"{table.name} has several recipe sets; say with --recipe-set which of {sets} fits the data.")
+    which = which or (PUBLISHED if wishes.data_root else SMALL)
+    if which not in table.filled_by:
+        raise UsageError(f"{table.name} is filled by the recipe sets {sets}, not {which!r}.")
+    return which
+
+
+def _parts(table: PaperTable, which: str, wishes: Wishes) -> list[tuple[Recipe, Filling]]:
+    """What is run, and what is measured on top, all of it checked before anything is trained."""
+    across = {"aliases": wishes.aliases, "data_root": wishes.target_root}
+    parts = []
+    for filling in table.filled_by[which]:
+        asked = _with(filling.corruptions, {"variant": wishes.variant}), _with(filling.across, across)
+        part = replace(filling, corruptions=asked[0], across=asked[1])
+        recipe = with_target(load_recipe(filling.study), wishes.target_root)
+        trained = load_recipe(recipe, wishes.overrides)
+        check_measurements(trained.model_copy(update={"data": trained.data.rooted(wishes.data_root)}), part)
+        parts.append((recipe, part))
+    return parts
+
+
+def _with(arguments: Mapping[str, Any] | None, given: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The arguments of a measurement, if the table needs it, with what the user says of them."""
+    if arguments is None:
+        return None
+    return {**arguments, **{key: str(value) for key, value in given.items() if value}}
 
 
 def _printed(table: PaperTable, which: str) -> list[tuple[str | float | None, ...]]:

@@ -17,7 +17,7 @@ from mtss_zoo.studies.gather import gather
 from mtss_zoo.studies.queue import forget_failures, work
 from mtss_zoo.train import NOT_TRAINED, claim
 
-TABLE = "study.json"
+TABLE, ASKED = "study.json", "study.yaml"
 
 
 def run_study(
@@ -30,8 +30,9 @@ def run_study(
 ) -> dict[str, Any]:
     """Trains a recipe in every cell of its grid; stages that cells have in common are trained once.
 
-    ``out`` then holds a run folder for each cell and seed, and ``study.json``. The same call goes on where it was: what
-    is finished stays, what failed is tried again. Several processes, on several machines too, may work in one folder.
+    ``out`` then holds a run folder for each cell and seed, ``study.json``, and ``study.yaml``: the recipe with its
+    grid. The same call goes on where it was: what is finished stays, what failed is tried again. Several processes, on
+    several machines too, may work in one folder.
 
     Args:
         recipe: a built-in name, a YAML file, plain data or a `Recipe`.
@@ -50,7 +51,9 @@ def run_study(
     """
     resolved = load_recipe(recipe, overrides)
     study = plan_study(resolved, Path(out or Path("studies") / resolved.name), data_root, seeds)
-    claim(study.out, resolved.model_copy(update={"data": resolved.data.rooted(data_root), **NOT_TRAINED}))
+    rooted = resolved.model_copy(update={"data": resolved.data.rooted(data_root)})
+    claim(study.out, rooted.model_copy(update=NOT_TRAINED))
+    write_whole(study.out / ASKED, rooted.to_yaml())
     forget_failures(study)
     if processes == 1:
         work(study, 1, 0)

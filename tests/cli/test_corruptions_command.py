@@ -33,10 +33,16 @@ def evaluate(monkeypatch, zoo, checkpoint):
 
 def test_json_is_what_python_gives(evaluate, checkpoint) -> None:
     options = ("--names", "fog, contrast", "--variant", "imagenet-c", "--max-images", "4", "--workers", "0")
-    code, out, _ = evaluate("--corruptions", *options, "--json")
+    code, out, _ = evaluate("--corruptions", *options, "--seed", "7", "--save-quality", "85", "--json")
     assert code == 0
     expected = mtss_zoo.evaluate_corrupted(
-        checkpoint, variant="imagenet-c", names=["fog", "contrast"], max_images=4, workers=0
+        checkpoint,
+        variant="imagenet-c",
+        names=["fog", "contrast"],
+        max_images=4,
+        seed=7,
+        save_quality=85,
+        workers=0,
     )
     assert json.loads(out) == json.loads(to_json(expected))
     assert json.loads(out)["n"] == 4
@@ -53,7 +59,9 @@ def test_the_tables_show_stage_severity_corruption_and_type(evaluate) -> None:
     assert {"category", "colour", "all"} <= {row[0] for row in rows if row}
 
 
-@pytest.mark.parametrize("option", ["--names=fog", "--variant=imaug", "--max-images=3", "--workers=1"])
+@pytest.mark.parametrize(
+    "option", ["--names=fog", "--variant=imaug", "--max-images=3", "--seed=0", "--save-quality=85", "--workers=1"]
+)
 def test_an_option_of_the_corruptions_alone_is_asked_wrongly(evaluate, option) -> None:
     code, _, err = evaluate(option)
     assert code == 2 and f"{option.split('=')[0]} can be given with --corruptions only" in err

@@ -210,6 +210,7 @@ def test_f1_is_that_of_a_worked_example(model: Any) -> None:
     """Decided: Flower, Stripe, Stripe, Flower. True: Flower, Stripe, Flower, Stripe; the last two pictures are out."""
     report = evaluate_across(model, yaml.safe_load(MAP), Street([(2,), (0,), (2,), (0,), (1,), None]))
     assert (report["split"], report["dataset"], report["pictures"]) == ("test", "street", 6)
+    assert (report["aliases"], report["data_root"]) == (yaml.safe_load(MAP), None)
     measured = report["stages"]["model"]
     row = measured["types"]["pattern"]
     assert (measured["n"], row["n"], row["f1@1"]) == (4, 4, 0.5)
@@ -265,7 +266,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_teachers_of_a_run_stand_beside_its_student(run: Path) -> None:
     street = build_dataset(DataSpec(dataset=Part(name="garments", args=SMALL | {"domain": "street"})))
     report = evaluate_across(run, ACROSS, street)
-    assert list(report["stages"]) == ["teachers", "student"]
+    assert (list(report["stages"]), report["aliases"]) == (["teachers", "student"], str(ACROSS))
     counts = np.bincount(street.split("test").label_pairs("pattern")[1], minlength=7)
     for measured in report["stages"].values():
         of_class = {c: row["n"] for c, row in measured["types"]["pattern"]["classes"].items()}

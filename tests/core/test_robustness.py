@@ -71,8 +71,11 @@ def test_what_made_the_numbers_is_part_of_them(report) -> None:
     assert {k: v for k, v in report.items() if k != "stages"} == {
         "split": "val",
         "n": 9,
+        "data_root": None,
         "variant": "imaug",
         "package": "imagecorruptions-imaug 1.1.5",
+        "names": list(QUICK),
+        "max_images": None,
         "seed": 0,
         "save_quality": None,
     }

@@ -182,6 +182,8 @@ def test_values_are_printed_with_what_stands_behind_them():
         (Value(0.618, "gain"), "+0.62 %", ""),
         (Value(-1.5, "gain", (-2.0, 0.5)), "-1.50 %", "[-2.0, +0.5]"),
         (Value(85.297, decimals=3), "85.297", ""),
+        (Value(100 * 1525 / 2091, "accuracy"), "72.931", ""),
+        (Value(100 * 0.57, "accuracy"), "57.000", ""),
         (Value(1500, "count"), "1,500", ""),
     ],
 )

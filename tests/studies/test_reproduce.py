@@ -14,12 +14,14 @@ import mtss_zoo.robustness
 from mtss_zoo.errors import UnknownNameError, UsageError
 from mtss_zoo.json_text import to_json
 from mtss_zoo.measures import Scored, measure
+from mtss_zoo.paper_tables import paper_table, truncated
 from mtss_zoo.recipe_source import load_recipe
 from mtss_zoo.schema import AttributeSchema, AttributeType
 from mtss_zoo.studies import reproduce as module
 from mtss_zoo.studies.answers import MEASURED, write_answers
 from mtss_zoo.studies.cells import CellRun, plan_study
 from mtss_zoo.studies.gather import gather
+from mtss_zoo.studies.numbers import numbers
 from mtss_zoo.studies.reproduce import Wishes, fillings, reproduce, with_target
 
 SCHEMA = AttributeSchema((AttributeType("colour", "single", ("red", "green", "blue", "black", "white", "grey")),))
@@ -123,6 +125,10 @@ def test_corrupted_pictures_are_measured_once(trained: Path, monkeypatch: pytest
     assert report["ours"][0]["cells"] == {"model": "S, corrupt-0", "clean R@3": 57.47, "corrupted R@3": 42.96}
     assert [name for name, _ in calls] == ["corrupt-0", "corrupt-0.1", "corrupt-0.5", "corrupt-0.75"]
     assert calls[0][1] == {"max_images": 100}
+    reproduce("table7", wishes=Wishes(variant="imagenet-c"))
+    assert calls[4][1] == {"max_images": 100, "variant": "imagenet-c"}
+    reproduce("table7", "deepfashion")
+    assert calls[8][1] == {"variant": "imagenet-c"}, "as in the paper"
 
 
 def across(run: Path, **asked: Any) -> Any:
@@ -141,13 +147,42 @@ def test_classes_of_the_other_domain_stand_in_the_papers_columns(
     assert (first["Flower"], first["polka"], first["All"]) == (70.46, 50, 64.31)
 
 
-def test_where_nobody_knows_the_shared_classes_the_user_is_asked(
-    trained: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mtss_zoo.cross_domain, "evaluate_across", across)
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every training is a fault."""
+    monkeypatch.setattr(module, "run_study", lambda *_: pytest.fail("it trains first."))
+
+
+def test_where_nobody_knows_the_shared_classes_the_user_is_asked_before_any_training(untrained: None) -> None:
     with pytest.raises(UsageError, match=r"--aliases MAP\.yaml"):
         reproduce("table6", "deepfashion")
-    assert labels(reproduce("table6", "deepfashion", wishes=Wishes(aliases="map.yaml")))[0] == "T"
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [("{floral: [flora]}", "no class 'flora'"), ("{flower: [floral]}", "the dataset's pattern has no class 'flower'")],
+)
+def test_a_map_that_does_not_fit_is_refused_before_any_training(
+    untrained: None, tmp_path: Path, classes: str, words: str
+) -> None:
+    (tmp_path / "map.yaml").write_text(f"types: {{pattern: {{classes: {classes}}}}}")
+    with pytest.raises(UsageError, match=words):
+        reproduce("table6", wishes=Wishes(aliases=tmp_path / "map.yaml"))
+
+
+def test_the_users_map_of_shared_classes_is_the_one_that_is_measured_with(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (trained / "map.yaml").write_text("types: {pattern: {classes: {floral: [floral]}}}")
+    monkeypatch.setattr(mtss_zoo.cross_domain, "evaluate_across", across)
+    reproduce("table6", wishes=Wishes(aliases="map.yaml"))
+    (kept, *_) = trained.glob("reproduced/small/*/*/across.json")
+    assert json.loads(kept.read_text())["aliases"] == "map.yaml"
+
+
+def test_a_variant_that_does_not_exist_is_refused_before_any_training(untrained: None) -> None:
+    with pytest.raises(UsageError, match="there are imaug and imagenet-c"):
+        reproduce("table7", wishes=Wishes(variant="imagenetc"))
 
 
 def test_the_other_domain_is_read_from_its_own_folder() -> None:
@@ -162,7 +197,25 @@ def test_what_does_not_exist_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="no table"):
         reproduce("table9")
     with pytest.raises(UsageError, match=r"small, fashion, .*not 'deepfashion'"):
+        reproduce("semi_vit_table2", "deepfashion")
+
+
+def test_a_folder_of_data_without_a_recipe_set_is_deepfashion_where_the_table_has_it(trained: Path) -> None:
+    assert reproduce("table4", wishes=Wishes(data_root="somewhere"))["recipe set"] == "deepfashion"
+    with pytest.raises(UsageError, match=r"--recipe-set which of small, fashion, vest_neck_style, .* fits the data"):
         reproduce("semi_vit_table2", wishes=Wishes(data_root="somewhere"))
+
+
+def test_imaterialist_stands_below_the_papers_rows_of_it(trained: Path) -> None:
+    report = reproduce("table4", "imatfashion", wishes=Wishes(data_root="somewhere"))
+    assert [line["cells"]["data"] for line in report["paper"]] == ["iMatFashion", "iMatFashion"]
+    assert [line["cells"]["data"] for line in report["ours"]] == ["imaterialist_fashion"] * 2
+    assert reproduce("table2", "imatfashion", wishes=Wishes(data_root="somewhere"))["ours"]
+    (part,) = paper_table("table4").filled_by["imatfashion"]
+    measured = {"types": {"color": {"f1@1": 0.5}, "style": {"f1@1": 0.25}}, "all": {"f1@1": 0.375}}
+    (trained / "student").mkdir()
+    (trained / "student" / MEASURED).write_text(to_json(measured))
+    assert numbers(paper_table("table4"), part, trained, "student") == {"colour": 50, "style": 25, "all": 37.5}
 
 
 def test_every_table_has_one_to_try_without_data() -> None:
@@ -191,6 +244,17 @@ def test_people_see_both_in_one_table(command: Any, trained: Path) -> None:
     rows = [line.split() for line in out.splitlines() if line.split()[:1] in (["paper"], ["ours"])]
     assert [row[0] for row in rows] == ["paper", "paper", "ours", "ours"]
     assert {"85.12", "67.46", "65.81", "57.43"} <= set(rows[0])
+
+
+def test_numbers_of_semi_vit_are_printed_with_its_three_decimals(command: Any, trained: Path) -> None:
+    code, out, _ = command("semi_vit_table2", "--out", trained / "here")
+    assert code == 0
+    rows = [line for line in out.splitlines() if "ResNet18" in line]
+    assert {"79.736", "98.775", "0.615"} <= set(rows[0].split())
+    assert rows[-1].split()[:1] == ["ours"]
+    accuracy, _, entropy = rows[-1].split()[-3:]
+    assert accuracy == truncated(100 * (1 + (len("base") + len("finetune")) % PICTURES) / PICTURES)
+    assert len(entropy.partition(".")[2]) == 3
 
 
 @pytest.mark.slow

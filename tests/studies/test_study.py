@@ -95,6 +95,19 @@ def test_where_a_shared_stage_failed_no_other_cell_trains_it_again(
     assert "ZeroDivisionError" in (tmp_path / "beta-0/output.txt").read_text()
 
 
+def test_study_yaml_makes_the_same_study_again(toy_recipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(queue, "train", lambda *args, **kwargs: 1 / 0)
+    recipe = toy_recipe(grid={BETA: [0, 1]}, shared="teachers")
+    report = run_study(recipe, tmp_path / "here", overrides={LR: 0.5}, seeds=[3, 4])
+    again = run_study(tmp_path / "here/study.yaml", tmp_path / "there", seeds=report["seeds"])
+    assert again == report
+    for cell in (cell for of in report["cells"] for cell in of["runs"].values()):
+        assert (tmp_path / "there" / cell).is_dir()
+    assert load_recipe(tmp_path / "here/study.yaml") == load_recipe(recipe, {LR: 0.5})
+    run_study(toy_recipe(grid={BETA: [0, 1, 2]}, shared="teachers"), tmp_path / "here", overrides={LR: 0.5})
+    assert load_recipe(tmp_path / "here/study.yaml").grid == {BETA: [0, 1, 2]}, "the grid grew"
+
+
 def test_a_cell_that_another_process_trains_is_left_to_it(toy_recipe, trained: list[str], tmp_path: Path) -> None:
     study_of = toy_recipe(grid={"stages.teachers.optimizer.lr": [0.01]})
     folder = tmp_path / "lr-0.01"
