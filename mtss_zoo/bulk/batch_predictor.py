@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ from PIL import Image
 
 from mtss_zoo.bulk.answers import Answers
 from mtss_zoo.bulk.engines import open_engine
-from mtss_zoo.bulk.sources import Box, Item
+from mtss_zoo.bulk.sources import Box, Item, Unusable
 from mtss_zoo.bulk.table import ID
 from mtss_zoo.errors import UsageError
 
@@ -52,12 +52,14 @@ class BatchPredictor:
     def __call__(self, batch: Mapping[str, npt.NDArray[Any]]) -> pa.Table:
         """Columns of equal length to the same columns and those of the answers; of the pictures, paths stay.
 
-        ``error`` says why a picture could not be used, and is null otherwise. A column ``bbox`` gives boxes
+        ``error`` says why a row could not be used, and is null otherwise. A column ``bbox`` gives boxes
         x1 y1 x2 y2 in pixels; an empty one is the whole picture.
 
         Raises:
-            UsageError: a column has the name of one of the answers.
+            UsageError: there is no column of pictures, or one has the name of one of the answers.
         """
+        if self.image not in batch:
+            raise UsageError(f"there is no column {self.image!r} of pictures; image= can be {', '.join(batch)}.")
         images = batch[self.image]
         paths = all(isinstance(image, str) for image in images)
         kept = {name: values for name, values in batch.items() if paths or name != self.image}
@@ -66,7 +68,7 @@ class BatchPredictor:
         names = batch.get(ID, batch.get("path", images))
         boxes = batch.get("bbox", [None] * len(images))
         items = [
-            Item(_name(name, row), _source(image), _box(box))
+            _item(_name(name, row), image, box)
             for row, (name, image, box) in enumerate(zip(names, images, boxes, strict=True))
         ]
         (answers,) = self.answers.tables([self.answers.engine.reader[items]])
@@ -79,12 +81,36 @@ def _name(value: Any, row: int) -> str:
     return str(value) if isinstance(value, str) else f"picture {row}"
 
 
+def _item(name: str, image: Any, box: Any) -> Item:
+    """A row that does not fit is a picture that cannot be used: it must not end the job of all others."""
+    try:
+        return Item(name, _source(image), _box(box))
+    except _Refused as why:
+        return Item(name, Unusable(f"picture {name} cannot be used: its {why}"))
+
+
+class _Refused(Exception):
+    """Why a row is not used, as the end of a sentence that begins with "its"."""
+
+
 def _source(value: Any) -> ImageSource:
-    return Image.fromarray(value) if isinstance(value, np.ndarray) else value
+    if not isinstance(value, np.ndarray):
+        return cast("ImageSource", value)
+    try:
+        return Image.fromarray(value)
+    except (TypeError, ValueError) as error:
+        sides = " x ".join(map(str, value.shape))
+        raise _Refused(f"array is {sides} of {value.dtype}, but height x width x 3 of uint8 are needed") from error
 
 
 def _box(value: Any) -> Box | None:
-    if value is None or not np.size(value) or np.isnan(np.asarray(value, float)).any():
-        return None
-    x1, y1, x2, y2 = np.asarray(value, float).tolist()
+    try:
+        numbers = np.asarray(() if value is None else value, float)
+        if not numbers.size or np.isnan(numbers).any():
+            return None
+        x1, y1, x2, y2 = map(float, numbers.tolist())
+    except (TypeError, ValueError) as error:
+        raise _Refused(f"box is {value}, but four numbers x1 y1 x2 y2 are needed") from error
+    if np.isinf(numbers).any():
+        raise _Refused(f"box is {value}, which has no end")
     return x1, y1, x2, y2

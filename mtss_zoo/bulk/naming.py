@@ -17,15 +17,18 @@ MANIFESTS = (".csv", ".jsonl", ".parquet")
 def find_source(named: str | Path | Sequence[str | Path]) -> Source:
     """A folder, a manifest, tars (``shop-{000..017}.tar`` stands for 18 of them), or pictures named one by one.
 
+    A file that has such a name itself is that file. Of pictures some may not exist: they are listed, to be bad ones.
+
     Raises:
         UsageError: a path does not exist, or paths of several kinds, two folders or two manifests are named.
     """
     names = [named] if isinstance(named, str | Path) else named
-    paths = [Path(name) for path in names for name in written_out(str(path))]
-    if missing := [str(path) for path in paths if not path.exists()]:
+    paths = [path for name in names for path in _meant(Path(name))]
+    kinds = {_kind(path) for path in paths}
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing and (kinds != {"pictures"} or len(missing) == len(paths)):
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UsageError(f"{missing[0]}{more}: no such file or folder.")
-    kinds = {_kind(path) for path in paths}
     if len(kinds) != 1:
         said = ", ".join(sorted(kinds)) if kinds else "nothing"
         raise UsageError(f"name one folder, one manifest, tars or pictures; here is {said}.")
@@ -42,6 +45,10 @@ def find_source(named: str | Path | Sequence[str | Path]) -> Source:
 def is_plain(named: Sequence[str | Path]) -> bool:
     """Whether these are pictures named one by one, of which some may not exist."""
     return all(_kind(Path(name)) == "pictures" for name in named)
+
+
+def _meant(name: Path) -> list[Path]:
+    return [name] if name.exists() else [Path(text) for text in written_out(str(name))]
 
 
 def _kind(path: Path) -> str:

@@ -8,14 +8,15 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from mtss_zoo.bulk.sources import Box, Item, Member, Unusable
+from mtss_zoo.bulk.sources import Box, Item, Member, Unusable, as_text
 from mtss_zoo.errors import ImageError
+from mtss_zoo.files.tars import TarReader
+from mtss_zoo.pil_images import check_bytes, explained
 
 if TYPE_CHECKING:
     from mtss_zoo.interfaces import ImageSource
@@ -56,7 +57,7 @@ class Reader:
             try:
                 images.append(self.decode(_encoded(item), item.id, item.bbox))
             except ImageError as error:
-                reason = str(error)
+                reason = as_text(str(error))  # it names the path, which may not be UTF-8
             found.ids.append(item.id)
             found.reasons.append(reason)
         found.images = self.stack(images) if images else None
@@ -91,11 +92,8 @@ def _encoded(item: Item) -> ImageSource:
         case Unusable(reason):
             raise ImageError(f"{reason}.")
         case Member(tar, offset, size):
-            try:
-                with Path(tar).open("rb") as file:
-                    file.seek(offset)
-                    return file.read(size)
-            except OSError as error:
-                raise ImageError(f"{tar} cannot be read: {error.strerror}.") from error
+            with explained(b"", item.id):
+                check_bytes(size)
+            return TarReader([tar]).read(0, offset, size, item.id)
         case image:
             return image

@@ -80,7 +80,7 @@ def bulk_predict(
     Raises:
         UsageError: an argument cannot be; ``out`` exists; or it was begun with another model, source or settings.
         DataError: the source is empty or damaged.
-        MtssZooError: memory does not suffice.
+        MtssZooError: memory or room on the disk does not suffice.
         KeyboardInterrupt: after Ctrl-C, once what is predicted is on disk.
     """
     out = _checked_name(Path(out), shard, embeddings)
@@ -130,19 +130,25 @@ def how_to_go_on(parts: Parts) -> Iterator[None]:
     except KeyboardInterrupt:
         say(f"stopped after {parts.done:,} pictures; the same command goes on.")
         raise
-    except (RuntimeError, ConnectionError, EOFError) as error:
+    except (RuntimeError, OSError, MemoryError, EOFError) as error:
         if words := _in_words(error):
             raise MtssZooError(f"{words} The same command goes on after {parts.done:,} pictures.") from error
         raise
 
 
 def _in_words(error: Exception) -> str | None:
-    if isinstance(error, ConnectionError | EOFError) or "DataLoader worker" in str(error):
+    text = str(error)
+    if isinstance(error, ConnectionError | EOFError) or "DataLoader worker (pid" in text:
         return (
             "a process that reads pictures died, usually for want of memory (in a container, of /dev/shm): take fewer "
             "workers or a smaller batch size."
         )
-    return "the device has too little memory: take a smaller batch size." if "out of memory" in str(error) else None
+    if isinstance(error, MemoryError):
+        return "memory does not suffice: take fewer workers or a smaller batch size."
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or text.splitlines()[-1]}."
+    return "the device has too little memory: take a smaller batch size." if "out of memory" in text else None
 
 
 def _own(source: Source, shard: tuple[int, int] | None) -> Iterator[Item]:

@@ -13,7 +13,7 @@ from mtss_zoo.errors import DataError
 from mtss_zoo.files.file_names import PICTURES as PICTURES
 from mtss_zoo.files.file_names import as_text as as_text
 from mtss_zoo.files.file_names import is_picture
-from mtss_zoo.files.tars import tar_members
+from mtss_zoo.files.tars import TarMember, hard_links, tar_members
 
 if TYPE_CHECKING:
     from mtss_zoo.interfaces import ImageSource
@@ -151,9 +151,20 @@ def _survey(names: Iterator[str]) -> Survey:
 
 
 def _members(name: str, path: Path) -> Iterator[Item]:
+    links: dict[int, TarMember] | None = None
     try:
         for member in tar_members(path):
-            if member.plain and is_picture(member.name):
-                yield Item(as_text(f"{name}/{member.name}"), Member(str(path), member.offset, member.size))
+            if not is_picture(member.name):
+                continue
+            if member.twin and links is None:
+                links = hard_links(path)
+            place = member if member.plain else (links or {}).get(member.offset)
+            yield _member(as_text(f"{name}/{member.name}"), path, place)
     except DataError as error:
         yield Item(as_text(name), Unusable(str(error).removesuffix(".")))
+
+
+def _member(name: str, path: Path, place: TarMember | None) -> Item:
+    if place is None:
+        return Item(name, Unusable(f"picture {name} cannot be used: it is a link inside the tar, or sparse"))
+    return Item(name, Member(str(path), place.offset, place.size))

@@ -37,9 +37,16 @@ app.add_typer(data.app, name="data")
 
 
 def main() -> None:
-    """Runs the command line; an error of the zoo is one message on standard error, not a traceback."""
+    """Runs the command line; an error of the zoo or of the system is one message on standard error, not a traceback."""
     try:
         app()
     except MtssZooError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
+    except MemoryError:
+        print("error: memory does not suffice; give this command more of it, or less to do at once.", file=sys.stderr)
+        sys.exit(1)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtss_zoo.cli.output import Json, print_json
+from mtss_zoo.cli.output import Json, check_out, print_json
 from mtss_zoo.cli.use import Model
 from mtss_zoo.errors import ImageError, UsageError
+from mtss_zoo.files.file_names import as_text
 from mtss_zoo.named_model import load_model
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from mtss_zoo.explaining.heat_maps import HeatMap
+    from mtss_zoo.pil_images import Fit
 
 
 def explain(
@@ -27,8 +34,7 @@ def explain(
     """Draw where pictures show what speaks for a class. One that cannot be read is named; the others still come."""
     if model.endswith(".onnx"):
         raise UsageError(f"{model}: an .onnx file has no gradients; name the checkpoint folder that it was made from.")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out}: is a file, but a folder is needed.")
+    check_out(out, folder=True)
     from mtss_zoo import explain as explained
     from mtss_zoo.explaining.heat_maps import sheet
     from mtss_zoo.pil_images import decode
@@ -36,6 +42,7 @@ def explain(
     loaded = load_model(model)
     fit = loaded.preprocess.fit
     answers: list[dict[str, Any]] = []
+    taken: list[Path] = []
     for image in images:
         try:
             picture = decode(image, str(image))
@@ -43,20 +50,23 @@ def explain(
             print(f"error: {error}", file=sys.stderr)
             continue
         (heat_maps,) = explained(loaded, picture, type_name, class_name)
-        drawn = _free(out / f"{image.stem}.png", [Path(answer["drawn"]) for answer in answers])
+        drawn = _free(out / f"{image.stem}.png", taken)
+        taken.append(drawn)
         out.mkdir(parents=True, exist_ok=True)
         sheet(picture, heat_maps, fit).save(drawn)
-        found = {
-            name: {"class": h.class_name, "score": h.score, "box": h.box(*picture.size, fit), "method": h.method}
-            for name, h in heat_maps.items()
-        }
-        answers.append({"image": str(image), "drawn": str(drawn), "attributes": found})
+        found = {name: _facts(heat_map, picture, fit) for name, heat_map in heat_maps.items()}
+        answers.append({"image": as_text(str(image)), "drawn": as_text(str(drawn)), "attributes": found})
         if not as_json:
-            print(drawn)
+            print(as_text(str(drawn)))
     if as_json:
         print_json(answers)
     if len(answers) < len(images):
         raise typer.Exit(1)
+
+
+def _facts(heat_map: HeatMap, picture: Image.Image, fit: Fit) -> dict[str, Any]:
+    box = heat_map.box(*picture.size, fit)
+    return {"class": heat_map.class_name, "score": heat_map.score, "box": box, "method": heat_map.method}
 
 
 def _free(path: Path, taken: list[Path]) -> Path:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mtss_zoo.checkpoint_files import RECIPE
 from mtss_zoo.cli.output import Json, print_json
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def push(
 ) -> None:
     """Publish a checkpoint folder on the Hugging Face Hub. The token comes from HF_TOKEN or `hf auth login`."""
     from mtss_zoo import push as publish
+    from mtss_zoo.progress import say
+    from mtss_zoo.recipe_source import load_recipe
 
     if space:
         from mtss_zoo.demo.space import check_space
@@ -38,6 +41,8 @@ def push(
     pushed = publish(folder, repo, private, branch=branch, example=example, license=license, message=message)
     if space:
         _write_space(space, folder, pushed, example, license)
+    if not (license or load_recipe(folder / RECIPE).license):
+        say("the card names no licence, so nobody knows what they may do with the model; push again with --license.")
     if as_json:
         print_json(pushed.model_dump())
         return
@@ -49,7 +54,6 @@ def push(
 
 
 def _write_space(space: Path, folder: Path, pushed: WeightsSpec, example: Path | None, license: str | None) -> None:
-    from mtss_zoo.checkpoint_files import RECIPE
     from mtss_zoo.demo.space import write_space
     from mtss_zoo.recipe_source import load_recipe
 

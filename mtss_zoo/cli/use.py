@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from mtss_zoo.cli.output import Json, print_json, print_table
+from mtss_zoo.cli.output import Json, check_out, print_json, print_table, refuse
 from mtss_zoo.errors import ImageError, UsageError
+from mtss_zoo.files.file_names import as_text
 from mtss_zoo.named_model import open_model, pretrained_recipe
 
 Model = Annotated[str, typer.Argument(help="A checkpoint folder, owner/repo@revision, or a pretrained recipe.")]
@@ -33,11 +34,11 @@ def predict(
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="Classes for each attribute type.")] = 3,
     embeddings: Annotated[bool, typer.Option("--embeddings", help="File: also float16 embeddings.")] = False,
-    batch_size: Annotated[int, typer.Option(min=1, help="File: pictures a forward pass.")] = 64,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="File: pictures a forward pass. Default: 64.")] = None,
     workers: Annotated[
         int | None, typer.Option(min=0, help="File: processes that read pictures. Default: one less than cores.")
     ] = None,
-    device: Annotated[str, typer.Option(help="File: cpu, cuda, cuda:1 ...")] = "auto",
+    device: Annotated[str | None, typer.Option(help="File: cpu, cuda, cuda:1 ... Default: auto.")] = None,
     shard: Annotated[
         str | None, typer.Option(help="File: 3/8 predicts the third of eight shares, for several GPUs or machines.")
     ] = None,
@@ -52,27 +53,33 @@ def predict(
     """
     from mtss_zoo.bulk.naming import is_plain
 
-    settings = {"embeddings": embeddings, "workers": workers, "device": device, "shard": _shard(shard)}
+    settings = {
+        "embeddings": embeddings,
+        "batch_size": batch_size,
+        "workers": workers,
+        "device": device,
+        "shard": _shard(shard),
+    }
     if out or not is_plain(images):
-        _predict_into(out or Path("predictions.parquet"), model, images, top_k, batch_size, settings, as_json)
-    elif settings != {"embeddings": False, "workers": None, "device": "auto", "shard": None}:
-        raise UsageError("--embeddings, --workers, --device and --shard are for answers in a file: give --out.")
+        given = {name: value for name, value in settings.items() if value is not None}
+        _predict_into(out or Path("predictions.parquet"), model, images, given | {"top_k": top_k}, as_json)
     else:
+        refuse("can be given for answers in a file only: give --out", **settings)
         _predict_here(model, images, top_k, as_json)
 
 
-def _predict_into(
-    out: Path, model: str, images: list[Path], top_k: int, batch_size: int, settings: dict[str, Any], as_json: bool
-) -> None:
+def _predict_into(out: Path, model: str, images: list[Path], settings: dict[str, Any], as_json: bool) -> None:
     from mtss_zoo.bulk.run import bulk_predict
 
-    report = bulk_predict(model, images, out, top_k=top_k, batch_size=batch_size, **settings)
+    check_out(out)
+    report = bulk_predict(model, images, out, **settings)
     if as_json:
         facts = asdict(report)
-        print_json({key: str(value) if isinstance(value, Path) else value for key, value in facts.items()})
+        print_json({key: as_text(str(value)) if isinstance(value, Path) else value for key, value in facts.items()})
     else:
         bad = f"; {report.bad:,} could not be used, see {report.bad_list}" if report.bad else ""
-        print(f"{report.out}: {report.pictures:,} pictures, {report.pictures_per_second:,.0f} a second{bad}")
+        done = f"{report.out}: {report.pictures:,} pictures, {report.pictures_per_second:,.0f} a second{bad}"
+        print(as_text(done))
     if report.bad and not report.pictures:
         raise typer.Exit(1)
 
@@ -83,7 +90,7 @@ def _predict_here(model: str, images: list[Path], top_k: int, as_json: bool) -> 
     failed = 0
     for image in images:
         try:
-            answers.append({"image": str(image), "attributes": opened.predict(image, top_k=top_k)[0]})
+            answers.append({"image": as_text(str(image)), "attributes": opened.predict(image, top_k=top_k)[0]})
         except ImageError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
@@ -119,12 +126,16 @@ def export(
     """Write a model into one file for other programs, once its scores there are seen to be the same."""
     from mtss_zoo.exporting.export import export as write
 
+    if out:
+        check_out(out)
+    else:
+        check_out(Path(model) if Path(model).is_dir() else Path(), folder=True)
     written = write(pretrained_recipe(model) or model, to, out)  # type: ignore[arg-type]
     if as_json:
         parity = {
             p.attribute: {"scale": p.scale, "difference": p.difference, "relative": p.relative} for p in written.parity
         }
-        print_json({"file": str(written.path), "parity": parity})
+        print_json({"file": as_text(str(written.path)), "parity": parity})
         return
     rows = [
         {
@@ -136,4 +147,4 @@ def export(
         for p in written.parity
     ]
     print_table(rows, title="Scores of the file against those of the model")
-    print(written.path)
+    print(as_text(str(written.path)))

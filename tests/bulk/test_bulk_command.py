@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pyarrow.parquet as pq
 import pytest
@@ -64,12 +65,17 @@ def test_when_no_picture_can_be_used_it_failed(predict, shop):
         (["--embeddings"], "give --out"),
         (["--workers", 1], "give --out"),
         (["--device", "cuda"], "give --out"),
+        (["--batch-size", 8], "--batch-size can be given for answers in a file only: give --out"),
+        (["--out", "taken.jpg/p.jsonl"], "p.jsonl cannot be written: "),
+        (["--out", "folder.jsonl"], "folder.jsonl: is a folder, but a file is needed"),
         (["--out", "p.parquet", "--shard", "2"], "write 3/8"),
         (["--out", "p.parquet", "--shard", "4/3"], "shard 4/3"),
         (["--out", "p.csv"], ".parquet or .jsonl"),
     ],
 )
-def test_what_cannot_be_is_asked_wrongly(predict, shop, good, arguments, message):
+def test_what_cannot_be_is_asked_wrongly(predict, shop, good, tmp_path, arguments, message):
+    (tmp_path / "taken.jpg").touch()
+    (tmp_path / "folder.jsonl").mkdir()
     code, _, err = predict(shop / good[0], *arguments)
     assert code == 2 and message in err
 
@@ -78,6 +84,36 @@ def test_a_file_that_is_there_is_asked_wrongly(predict, shop, good):
     assert predict(shop / good[0], "--out", "p.parquet")[0] == 0
     code, _, err = predict(shop / good[0], "--out", "p.parquet")
     assert code == 2 and "p.parquet is there already" in err
+
+
+def test_an_error_of_the_system_is_one_line(predict, shop, good, tmp_path):
+    (tmp_path / "p.parquet.parts").touch()
+    code, _, err = predict(shop / good[0], "--out", "p.parquet")
+    assert (code, err) == (1, "error: p.parquet.parts: File exists\n")
+
+
+def test_a_picture_that_does_not_exist_is_a_bad_one_beside_others(predict, shop, good, tmp_path):
+    code, out, _ = predict(shop / good[0], "missing.jpg", "--out", "p.jsonl")
+    assert code == 0 and out.startswith("p.jsonl: 1 pictures") and "1 could not be used" in out
+    assert "missing.jpg cannot be used: it does not exist" in (tmp_path / "p.jsonl.bad.csv").read_text()
+    code, _, err = predict("missing.jpg", "--out", "q.jsonl")
+    assert code == 2 and "missing.jpg: no such file" in err
+
+
+def test_a_name_that_is_not_utf_8_is_printed_with_question_marks(predict, shop, good, tmp_path):
+    odd = tmp_path / os.fsdecode(b"odd_\xff.jpg")
+    odd.write_bytes((shop / good[0]).read_bytes())
+    code, out, _ = predict(odd.name)
+    assert code == 0 and "odd_\N{REPLACEMENT CHARACTER}.jpg" in out
+    assert json.loads(predict(odd.name, "--json")[1])[0]["image"] == "odd_\N{REPLACEMENT CHARACTER}.jpg"
+
+
+def test_a_bad_picture_whose_name_is_not_utf_8_is_listed(predict, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / os.fsdecode(b"odd_\xff.jpg")).touch()
+    code, out, _ = predict("photos")
+    assert code == 1 and "1 could not be used" in out
+    assert "odd_\N{REPLACEMENT CHARACTER}.jpg" in (tmp_path / "predictions.parquet.bad.csv").read_text("utf-8")
 
 
 class TestProgress:

@@ -265,6 +265,35 @@ class TestBatches:
         whole, part, empty = table["colour_score"].to_pylist()
         assert whole == empty != part
 
+    @pytest.mark.parametrize(
+        "array, why",
+        [
+            (np.zeros((40, 30, 3), np.float32), "its array is 40 x 30 x 3 of float32, but height x width x 3 of uint8"),
+            (np.zeros((3, 40, 30), np.uint8), "its array is 3 x 40 x 30 of uint8"),
+            (np.zeros((0, 0, 3), np.uint8), "picture picture 0 cannot be used"),
+            (None, "is a NoneType"),
+        ],
+    )
+    def test_an_array_that_is_no_picture_is_an_error_of_its_row(self, predictor, shop, good, array, why):
+        images = np.empty(2, object)
+        images[:] = [array, str(shop / good[0])]
+        bad, usable = predictor({"image": images}).to_pylist()
+        assert why in bad["error"] and bad["colour"] is None
+        assert usable["error"] is None and usable["colour"] in ("red", "blue")
+
+    @pytest.mark.parametrize("bad", [np.array([1.0, 2, 3]), "1 2 30 40", "1234", np.array([0, 0, np.inf, 9])])
+    def test_a_box_that_is_none_is_an_error_of_its_row(self, predictor, shop, good, bad):
+        images, boxes = np.empty(2, object), np.empty(2, object)
+        images[:] = [(shop / good[0]).read_bytes()] * 2
+        boxes[:] = [bad, bad if isinstance(bad, str) else np.array([2.0, 3, 22, 33])]
+        rows = predictor({"image": images, "bbox": boxes}).to_pylist()
+        assert "picture picture 0 cannot be used: its box is" in rows[0]["error"]
+        assert isinstance(bad, str) or rows[1]["error"] is None
+
+    def test_a_column_that_is_not_there_is_asked_wrongly(self, predictor):
+        with pytest.raises(UsageError, match=r"no column 'image' of pictures; image= can be bytes, path\."):
+            predictor({"bytes": np.array([b""], object), "path": np.array(["a.jpg"], object)})
+
     def test_a_column_that_the_answers_have_too_is_refused(self, predictor, shop, good):
         with pytest.raises(UsageError, match="'colour'"):
             predictor({"image": np.array([str(shop / good[0])], object), "colour": np.array(["red"], object)})

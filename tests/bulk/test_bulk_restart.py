@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import multiprocessing
 import os
@@ -188,6 +189,32 @@ def test_ctrl_c_keeps_what_is_predicted_and_says_how_to_go_on(model, shop, good,
     assert "stopped after 6 pictures; the same command goes on" in capsys.readouterr().err
     predict(model, shop, out)
     assert "going on after 6 pictures" in capsys.readouterr().err
+    assert outcome(out)[0] == good
+
+
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "p"), "p: No space left on device."),
+        (OSError("a library's own words"), "a library's own words."),
+        (MemoryError(), "memory does not suffice: take fewer workers or a smaller batch size."),
+    ],
+)
+def test_an_end_for_want_of_room_says_how_to_go_on(model, shop, good, tmp_path, monkeypatch, error, words):
+    written = []
+
+    def write(rows, file, original=pq.write_table):
+        if written:
+            raise error
+        written.append(rows)
+        original(rows, file)
+
+    out = tmp_path / "p.parquet"
+    with monkeypatch.context() as patch, pytest.raises(MtssZooError) as ended:
+        patch.setattr(parts_module.pq, "write_table", write)
+        predict(model, shop, out)
+    assert str(ended.value) == f"{words} The same command goes on after 4 pictures."
+    predict(model, shop, out)
     assert outcome(out)[0] == good
 
 

@@ -112,13 +112,25 @@ class TestTars:
         packed(tar, shop, good[:3])
         assert Tars([tar]).survey() != before
 
-    def test_links_and_sparse_files_are_not_read(self, tmp_path):
+    def test_the_second_name_of_a_file_is_read_where_the_first_one_is(self, shop, good, packed, tmp_path):
+        (tmp_path / "a.png").write_bytes((shop / good[0]).read_bytes())
+        os.link(tmp_path / "a.png", tmp_path / "b.png")
+        first, second = Tars([packed(tmp_path / "0.tar", tmp_path, ["a.png", "b.png"])])
+        assert [first.id, second.id] == ["0.tar/a.png", "0.tar/b.png"]
+        assert isinstance(first.image, Member) and first.image == second.image
+        assert first.image.size == (shop / good[0]).stat().st_size
+
+    def test_other_links_and_sparse_files_are_listed_but_not_read(self, tmp_path):
         with tarfile.open(tmp_path / "0.tar", "w") as tar:
-            link = tarfile.TarInfo("passwd.jpg")
-            link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-            tar.addfile(link)
-            tar.addfile(plain := tarfile.TarInfo("1.jpg"), io.BytesIO(b""))
-        assert ids(Tars([tmp_path / "0.tar"])) == [f"0.tar/{plain.name}"]
+            for name, kind, target in (("1", tarfile.SYMTYPE, "/etc/passwd"), ("2", tarfile.LNKTYPE, "3.jpg")):
+                link = tarfile.TarInfo(f"{name}.jpg")
+                link.type, link.linkname = kind, target
+                tar.addfile(link)
+            tar.addfile(tarfile.TarInfo("3.jpg"), io.BytesIO(b""))
+        *links, plain = Tars([tmp_path / "0.tar"])
+        assert [link.id for link in links] == ["0.tar/1.jpg", "0.tar/2.jpg"] and isinstance(plain.image, Member)
+        why = "picture 0.tar/1.jpg cannot be used: it is a link inside the tar, or sparse"
+        assert links[0].image == Unusable(why) and isinstance(links[1].image, Unusable)
 
 
 ROWS = [
@@ -220,6 +232,11 @@ class TestNames:
         with pytest.raises(UsageError, match=message):
             find_source(names)
 
+    def test_a_file_that_is_named_like_a_range_is_that_file(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "b{1..2}.jpg").touch()
+        assert find_source("b{1..2}.jpg") == Files([Path("b{1..2}.jpg")])
+
     def test_pictures_alone_are_plain(self, shop):
         assert is_plain(["a.jpg", "not_there", "b.heic"])
         assert not any(is_plain(["a.jpg", name]) for name in (shop, "l.csv", "l.parquet", "s-{0..9}.tar", "s.tar.gz"))
@@ -264,3 +281,16 @@ def test_a_member_of_a_tar_that_is_gone_is_a_bad_picture(tmp_path):
 
     read = Reader(lambda source, name, bbox: source)[[Item("0.tar/1.jpg", Member(str(tmp_path / "0.tar"), 512, 9))]]
     assert read.images is None and "cannot be read: No such file" in read.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "size, reason", [(10**9, "0.tar ends before it does."), (3 * 10**11, "bytes; make it smaller.")]
+)
+def test_a_member_that_says_it_is_larger_than_its_tar_is_a_bad_picture(tmp_path, size, reason):
+    with tarfile.open(tmp_path / "0.tar", "w", format=tarfile.GNU_FORMAT) as tar:
+        huge = tarfile.TarInfo("1.jpg")
+        huge.size = size
+        tar.fileobj.write(huge.tobuf(tarfile.GNU_FORMAT))
+    items = list(Tars([tmp_path / "0.tar"]))
+    read = Reader(lambda source, name, bbox: source)[items]
+    assert read.images is None and read.reasons[0].endswith(reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -68,12 +69,24 @@ def test_a_bad_picture_is_named_and_the_others_still_come(explain):
         (("--class", "bleu"), "Did you mean blue"),
         (("--type", "category", "--class", "blue"), "no class 'blue' of category"),
         (("--out", "shirt.jpg"), "shirt.jpg: is a file"),
+        (("--out", "shirt.jpg/maps"), "shirt.jpg/maps cannot be written: "),
     ],
 )
 def test_who_asks_wrongly_is_told_so(explain, args, words):
     code, out, err = explain("shirt.jpg", *args)
     assert (code, out) == (2, "") and words in err
     assert not Path("heat_maps").exists()
+
+
+def test_names_that_are_not_utf_8_are_printed_with_question_marks(explain):
+    odd = os.fsdecode(b"odd_\xff.jpg")
+    for name in (odd, f"other/{odd}"):
+        Path(name).write_bytes(Path("shirt.jpg").read_bytes())
+    code, out, _ = explain(odd, f"other/{odd}", "--type", "colour")
+    assert (code, out.split()) == (0, [f"heat_maps/odd_\N{REPLACEMENT CHARACTER}{end}.png" for end in ("", "_2")])
+    assert len(list(Path("heat_maps").iterdir())) == 2
+    code, out, _ = explain(odd, "--type", "colour", "--json")
+    assert code == 0 and json.loads(out)[0]["image"] == "odd_\N{REPLACEMENT CHARACTER}.jpg"
 
 
 def test_an_onnx_file_cannot_be_explained(explain):
