@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from mtss_zoo import registry
-from mtss_zoo.checkpoint_files import WEIGHTS
+from mtss_zoo.checkpoint_files import RECIPE, WEIGHTS, Recorded
 from mtss_zoo.errors import CheckpointError, RecipeError
 from mtss_zoo.hub import fetch_weights
 from mtss_zoo.images import Preprocess
@@ -47,16 +47,25 @@ def build(
 
 
 def _pretrained_weights(recipe: Recipe) -> Path:
-    if folder := registry.bundled(recipe.name):
-        return folder / WEIGHTS
-    if recipe.weights is None:
+    """A recipe of the same name that names other weights, or other classes, is another one than the package carries."""
+    folder = registry.bundled(recipe.name)
+    if recipe.weights:
+        if folder and Recorded.of(folder / WEIGHTS).sha256 == recipe.weights.sha256:
+            return folder / WEIGHTS
+        return fetch_weights(recipe.weights)
+    if folder is None:
         carried = sorted(name for p in plugins() for name, _ in p.checkpoints)
         there = f", take one that has weights ({', '.join(carried)})" if carried else ""
         raise CheckpointError(
             f"recipe {recipe.name} has no published weights. Train it with `mtss-zoo train {recipe.name}`{there}, or "
             "build it without pretrained=True."
         )
-    return fetch_weights(recipe.weights)
+    if (schema := recipe.attribute_schema) and schema != load_recipe(folder / RECIPE).attribute_schema:
+        raise CheckpointError(
+            f"the weights that come with {recipe.name} were trained for other attribute types or classes than this "
+            "recipe's. Give it a name of its own, and train it."
+        )
+    return folder / WEIGHTS
 
 
 def build_schema(recipe: Recipe) -> AttributeSchema:
@@ -86,7 +95,7 @@ def load_weights(recipe: Recipe, path: Path) -> AttributeModel:
     with no_larger_than(state, path):
         model = _build_to_fill(recipe, "meta")
     fill(model, state, path)
-    refill_buffers(model)
+    refill_buffers(model, path)
     if any(t.is_meta for t in (*model.parameters(), *model.buffers())):
         model = _build_to_fill(recipe, "cpu")  # a part keeps buffers that neither the file nor a hook supplies
         fill(model, state, path)
@@ -107,7 +116,7 @@ def _build_to_fill(recipe: Recipe, device: str) -> AttributeModel:
 def build_preprocess(data: DataSpec) -> Preprocess:
     """How a picture becomes the model's input."""
     height, width = data.image_size
-    return Preprocess(height=height, width=width, fit=data.fit, mean=data.mean, std=data.std)
+    return Preprocess(height, width, data.fit, data.mean, data.std, data.interpolation, data.crop_pct)
 
 
 def build_dataset(data: DataSpec, schema: AttributeSchema | None = None) -> Dataset:

@@ -86,8 +86,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def check_inside(folder: Path, name: str) -> Path:
     """The path of a file in a folder that somebody else made.
 
-    A snapshot in the Hub's cache is made of links to ``../../blobs``; elsewhere a link that leaves the folder points
-    into the reader's own files.
+    A snapshot in the Hub's cache is made of links to ``blobs``, of the repository or of the whole cache. Elsewhere a
+    link that leaves the folder points into the reader's own files.
 
     Raises:
         CheckpointError: there is no such file, or it is a link that leaves the folder.
@@ -96,8 +96,9 @@ def check_inside(folder: Path, name: str) -> Path:
     if not path.is_file():
         raise CheckpointError(f"{folder} is no checkpoint folder: it has no {name}.")
     root = folder.resolve()
+    roots = [root]
     if root.parent.name == "snapshots" and root.parents[1].name.startswith("models--"):
-        root = root.parents[2]
-    if path.is_symlink() and not path.resolve().is_relative_to(root):
+        roots = [root.parents[1], root.parents[2] / "blobs"]
+    if path.is_symlink() and not any(path.resolve().is_relative_to(root) for root in roots):
         raise CheckpointError(f"{path} is a link to a file outside the folder. Put the file itself there.")
     return path

@@ -9,6 +9,7 @@ from typing import Any
 
 from mtss_zoo import registry
 from mtss_zoo.errors import UsageError
+from mtss_zoo.hub import REPO
 from mtss_zoo.interfaces import Component
 from mtss_zoo.recipe import Recipe
 from mtss_zoo.recipe_source import component_places, load_recipe
@@ -38,8 +39,8 @@ def without_local_paths(recipe: Recipe) -> Recipe:
     data["data"].pop("boxes", None)
     for stage in data["stages"].values():
         source = stage.get("init_from", "")
-        if source not in data["stages"] and (_is_path(source) or os.path.exists(source)):
-            del stage["init_from"]
+        if source not in data["stages"] and (not REPO.fullmatch(source) or os.path.exists(source)):
+            stage.pop("init_from", None)
     return load_recipe(data)
 
 

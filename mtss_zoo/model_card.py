@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mtss_zoo.checkpoint_files import CARD, EXAMPLE
+from mtss_zoo.checkpoint_files import CARD, EXAMPLE, METRICS
 from mtss_zoo.errors import CheckpointError
 from mtss_zoo.recipe import DataSpec, Recipe
 
@@ -57,7 +57,7 @@ _METADATA = re.compile(r"\A---\r?\n(?P<yaml>.*?)^---\r?\n(?P<body>.*)\Z", re.DOT
 
 def model_card(recipe: Recipe, model: AttributeModel, metrics: Mapping[str, Any]) -> str:
     """Markdown with the Hub's metadata on top; ``metrics`` is what `evaluate` measured, or empty."""
-    by_type = metrics.get("types", {})
+    by_type = _by_type(metrics)
     columns = [*MEASURED, "n"]
     rows = []
     for t in model.schema:
@@ -129,10 +129,18 @@ def _data(data: DataSpec) -> str:
 
 
 def _results(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for name, row in metrics.get("types", {}).items():
+    for name, row in _by_type(metrics).items():
         for key, kind in MEASURED.items():
             if isinstance(value := row.get(key), int | float) and value == value:
                 yield {"type": kind, "value": round(value, 4), "name": f"{key} of {name}"}
+
+
+def _by_type(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was measured of each type, read from a file that somebody may have edited."""
+    types = metrics.get("types", {})
+    if not isinstance(types, dict) or not all(isinstance(row, dict) for row in types.values()):
+        raise CheckpointError(f"{METRICS}: `types` is no mapping of attribute types to their metrics.")
+    return types
 
 
 def _joined(data: Mapping[str, Any], body: str) -> str:

@@ -19,6 +19,8 @@ from mtss_zoo.errors import CheckpointError
 from mtss_zoo.files.whole_files import whole_file
 from mtss_zoo.model import AttributeModel
 
+MOST_BUFFERS = 256_000_000
+"""Bytes that the tables of a small model may take beside its weights; those of a large one are smaller than these."""
 _FILLS = {Tensor.normal_, Tensor.uniform_, Tensor.zero_, Tensor.fill_}
 
 
@@ -148,8 +150,17 @@ def no_larger_than(state: Mapping[str, Tensor], path: Path) -> Iterator[None]:
         handle.remove()
 
 
-def refill_buffers(model: AttributeModel) -> None:
-    """Buffers that no checkpoint holds, such as window tables, are computed by the backbone's own hook."""
+def refill_buffers(model: AttributeModel, path: Path) -> None:
+    """Buffers that no checkpoint holds, such as window tables, are computed by the backbone's own hook.
+
+    Raises:
+        CheckpointError: they would be far larger than the weights in ``path``; a recipe of one line can ask for that.
+    """
+    missing = sum(b.numel() * b.element_size() for b in model.buffers() if b.is_meta)
+    if missing > max(MOST_BUFFERS, path.stat().st_size):
+        raise CheckpointError(
+            f"{path} does not fit its recipe, whose model has tables of {missing / 1e6:,.0f} MB beside its weights."
+        )
     refill = getattr(model.backbone, "init_non_persistent_buffers", None)
-    if refill is not None and any(b.is_meta for b in model.buffers()):
+    if refill is not None and missing:
         refill()

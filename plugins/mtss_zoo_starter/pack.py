@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mtss_zoo.checkpoint import load, save
 from mtss_zoo.checkpoint_files import CARD, METRICS, WEIGHTS, read_json
@@ -55,19 +56,23 @@ def pack(source: Path, commands: str = COMMANDS) -> Path:
         commands: those that made it, for the card.
 
     Raises:
-        UsageError: it is larger than 25 MB.
+        UsageError: it is larger than 25 MB; what was there before stays.
     """
     model = load(source)
     assert model.recipe is not None, "a loaded model has a recipe"
-    model.recipe = without_local_paths(model.recipe)
-    folder = Path(__file__).with_name(model.recipe.name)
-    save(model.half(), folder, read_json(source / METRICS))
-    if (size := (folder / WEIGHTS).stat().st_size) > MOST_BYTES:
-        (folder / WEIGHTS).unlink()
-        raise UsageError(f"{source} takes {size / 1e6:.0f} MB in half precision, more than {MOST_BYTES / 1e6:.0f} MB.")
-    with (folder / CARD).open("a", encoding="utf-8") as card:
-        commands = commands.strip().replace("{name}", model.recipe.name)
-        card.write(ABOUT.format(commands=commands, seed=model.recipe.seed))
+    recipe = without_local_paths(model.recipe.model_copy(update={"license": "other"}))
+    model.recipe = recipe
+    folder = Path(__file__).with_name(recipe.name)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{recipe.name}.") as made:
+        new = save(model.half(), Path(made) / "new", read_json(source / METRICS))
+        if (size := (new / WEIGHTS).stat().st_size) > MOST_BYTES:
+            most = f"{MOST_BYTES / 1e6:.0f} MB"
+            raise UsageError(f"{source} takes {size / 1e6:.0f} MB in half precision, more than {most}.")
+        with (new / CARD).open("a", encoding="utf-8") as card:
+            card.write(ABOUT.format(commands=commands.strip().replace("{name}", recipe.name), seed=recipe.seed))
+        if folder.is_dir():
+            folder.rename(Path(made) / "old")
+        new.rename(folder)
     return folder
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from mtss_zoo.build import build, build_losses, build_model, build_strategy
 from mtss_zoo.checkpoint import load, save
 from mtss_zoo.errors import CheckpointError, RecipeError
-from mtss_zoo.model_card import model_card
+from mtss_zoo.model_card import model_card, published_card
 from mtss_zoo.recipe_source import load_recipe
 
 from .test_model import RECIPE
@@ -171,3 +171,9 @@ def test_a_model_without_a_recipe_cannot_be_saved(model, tmp_path):
         assert not (tmp_path / "x").exists()
     finally:
         model.recipe = recipe
+
+
+@pytest.mark.parametrize("types", [[], {"colour": 3}])
+def test_metrics_that_somebody_broke_make_no_card(types):
+    with pytest.raises(CheckpointError, match=r"metrics.json: `types` is no mapping"):
+        published_card("# Mine", load_recipe(RECIPE), {"types": types}, "me/mine")

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from mtss_zoo.build import build
 from mtss_zoo.checkpoint import load, save
 from mtss_zoo.checkpoint_files import check_inside, read_json, read_record
-from mtss_zoo.errors import CheckpointError, RecipeError
+from mtss_zoo.errors import CheckpointError, RecipeError, UsageError
 from mtss_zoo.recipe_source import load_recipe
 
 FLOATS = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
@@ -240,6 +240,29 @@ class TestRecipe:
         with pytest.raises(RecipeError, match=r"model\.backbone\.args\.\w+: 1,000,000,000 is more than"):
             load(folder)
 
+    def test_tables_that_no_file_holds_and_that_are_far_larger_than_it(self, toy_plugin, tmp_path, little_memory):
+        """Two tables of 10^8 numbers for a network of a few weights: positions within windows of 100 x 100."""
+        window = {"window_size": 100, "depths": [1], "num_heads": [1], "embed_dim": 8}
+        swin = {"name": "swin_tiny_patch4_window7_224", "img_size": [400, 400], "kwargs": window}
+        recipe = yaml.safe_load((toy_plugin / "recipe.yaml").read_text())
+        model = {**recipe["model"], "backbone": {"name": "timm", "args": swin}}
+        schema = {"types": [{"name": "colour", "kind": "single", "classes": ["red", "blue"]}]}
+        whole = load_recipe({**recipe, "model": model, "schema": schema})
+        with torch.device("meta"):
+            shapes = build(whole).state_dict()
+        save_file(
+            {name: torch.zeros(t.shape, dtype=t.dtype) for name, t in shapes.items()}, tmp_path / "model.safetensors"
+        )
+        (tmp_path / "recipe.yaml").write_text(whole.to_yaml())
+        with pytest.raises(CheckpointError, match=r"model.safetensors does not fit its recipe.* MB beside its weights"):
+            load(tmp_path)
+
+    def test_words_that_steer_the_readers_terminal(self, folder):
+        types = [{"name": "colour", "kind": "single", "classes": ["red", "blue\x1b]0;owned\x07"]}]
+        change(folder, schema={"types": types})
+        with pytest.raises((RecipeError, UsageError), match="holds a control character"):
+            load(folder)
+
     def test_it_states_its_classes(self, folder):
         change(folder, schema=None)
         with pytest.raises(RecipeError, match="schema: is required in a checkpoint"):
@@ -276,6 +299,18 @@ class TestFolder:
         (snapshot / "recipe.yaml").symlink_to("../../blobs/1")
         (snapshot / "metrics.json").symlink_to("recipe.yaml")
         assert check_inside(snapshot, "metrics.json").read_text() == "x"
+
+    def test_links_of_the_hubs_cache_lead_to_what_it_fetched_only(self, tmp_path):
+        """A folder is no cache because of its name: whoever made it chose that."""
+        snapshot, store = tmp_path / "models--a--b/snapshots/c0ffee", tmp_path / "blobs/ab"
+        snapshot.mkdir(parents=True), store.mkdir(parents=True)
+        (store / "1").write_text("of all repositories of the cache")
+        (snapshot / "recipe.yaml").symlink_to("../../../blobs/ab/1")
+        assert check_inside(snapshot, "recipe.yaml").is_file()
+        (tmp_path / "secret").write_text("of the reader")
+        (snapshot / "README.md").symlink_to("../../../secret")
+        with pytest.raises(CheckpointError, match=r"README.md is a link to a file outside the folder"):
+            check_inside(snapshot, "README.md")
 
     @pytest.mark.parametrize("text", ["", "not json", "[" * 100_000, "[1]", '"text"', "\xff"])
     def test_json_that_is_none(self, tmp_path, text):

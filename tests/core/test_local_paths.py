@@ -58,7 +58,7 @@ def test_a_word_is_no_path_because_a_folder_has_its_name(tmp_path, monkeypatch):
 def test_a_stage_starts_from_no_folder_of_this_machine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
-    for folder in ("runs", "/runs/mine", "../mine"):
+    for folder in ("runs", "/runs/mine", "../mine", "runs/gone/backbone"):
         assert stripped(stages__second__init_from=folder).stages["second"].init_from is None
     assert stripped().stages["second"].init_from == "first"
     assert stripped(stages__second__init_from="you/base@v1").stages["second"].init_from == "you/base@v1"

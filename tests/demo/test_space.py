@@ -106,6 +106,12 @@ class TestPush:
         assert "license: mit" in (tmp_path / "space/README.md").read_text()
         assert f"hf upload anna/garments {tmp_path / 'space'} --repo-type space" in capsys.readouterr().out
 
+    @pytest.mark.parametrize("options, words", [((), "the card names no licence"), (("--license", "mit"), "")])
+    def test_a_model_without_a_licence_is_published_with_a_word_about_it(self, push, capsys, options, words):
+        assert push(*options)
+        error = capsys.readouterr().err
+        assert words in error and bool(error) == bool(words)
+
     def test_nothing_is_published_when_the_folder_is_taken(self, push, tmp_path, capsys):
         (tmp_path / "space").mkdir()
         (tmp_path / "space/mine.txt").touch()
