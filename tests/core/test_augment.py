@@ -1,14 +1,16 @@
 """Every change is a function of its seed, and does what the recipe says."""
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from mtss_zoo.augment import augment, erase
+from mtss_zoo.augment import augment, erase, rand_augment_policy
 from mtss_zoo.images import Preprocess
 from mtss_zoo.recipe import AugmentSpec
 
@@ -47,7 +49,7 @@ def test_the_seed_alone_decides(name: str, picture: torch.Tensor) -> None:
     assert torch.equal(picture, before)
 
 
-@pytest.mark.parametrize("name", set(SPECS) - {"nothing"})
+@pytest.mark.parametrize("name", [name for name in SPECS if name != "nothing"])
 def test_other_seeds_give_other_pictures(name: str, picture: torch.Tensor) -> None:
     assert different(picture, SPECS[name]) >= (2 if name == "flip" else 10)
 
@@ -100,6 +102,31 @@ def test_a_random_crop_has_the_area_and_ratio_of_the_recipe() -> None:
     for seed in range(10):
         part = augment(picture, spec, Preprocess(100, 100, fit="pad"), seed)
         assert part[0, -1, 0] - part[0, 0, 0] == part[1, 0, -1] - part[1, 0, 0] == 99
+
+
+def test_a_random_crop_is_resized_as_the_recipe_says() -> None:
+    spec = AugmentSpec(crop_scale=(1, 1), crop_ratio=(1.0, 1.0))
+    picture = torch.randint(0, 256, (3, 97, 97), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    for how in ("bilinear", "bicubic"):
+        found = augment(picture, spec, Preprocess(32, 32, interpolation=how), seed=0)
+        expected = torch.nn.functional.interpolate(picture[None], (32, 32), mode=how, antialias=True)[0]
+        assert torch.equal(found, expected)
+
+
+def test_rand_augment_is_that_of_semi_vit() -> None:
+    """``rand-m9-mstd0.5-inc1``: two layers of 15 operations that grow with their magnitude."""
+    policy: Any = rand_augment_policy(9, Preprocess(224, 160, mean=(0.485, 0.456, 0.406)))
+    assert (policy.num_layers, policy.choice_weights) == (2, None)
+    assert {op.name for op in policy.ops} == {
+        *("AutoContrast", "Equalize", "Invert", "Rotate", "PosterizeIncreasing", "SolarizeIncreasing", "SolarizeAdd"),
+        *("ColorIncreasing", "ContrastIncreasing", "BrightnessIncreasing", "SharpnessIncreasing"),
+        *("ShearX", "ShearY", "TranslateXRel", "TranslateYRel"),
+    }
+    assert len(policy.ops) == 15
+    assert {(op.prob, op.magnitude, op.magnitude_std, op.magnitude_max) for op in policy.ops} == {(0.5, 9, 0.5, None)}
+    fill = {op.kwargs["fillcolor"] for op in policy.ops}
+    assert fill == {(124, 116, 104)}
+    assert {op.kwargs["resample"] for op in policy.ops} == {Image.Resampling.BICUBIC}
 
 
 def test_colour_jitter_leaves_shapes_alone() -> None:

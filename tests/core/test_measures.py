@@ -119,7 +119,7 @@ def test_a_slice_that_was_asked_for_has_a_value_somewhere() -> None:
             return Sample(str(row), b"", metadata={"shop": "in"} if row else {})
 
     assert wanted_slices(Shop(), ["shop"]) == {"shop": [MISSING, "in"]}  # type: ignore[arg-type]
-    with pytest.raises(UnknownNameError, match="'shopp'.*Did you mean shop"):
+    with pytest.raises(UnknownNameError, match=r"'shopp'.*Did you mean shop"):
         wanted_slices(Shop(), ["shopp"])  # type: ignore[arg-type]
 
 
