@@ -11,7 +11,7 @@ import pytest
 TINY = """
 name: tiny
 data:
-  dataset: {name: garments, args: {n_train: 24, n_val: 12, n_test: 12, n_unlabelled: 0, image_size: 32}}
+  dataset: {name: garments, args: {n_train: 48, n_val: 12, n_test: 12, n_unlabelled: 0, image_size: 32}}
   types: [colour]
   image_size: [32, 32]
   workers: 0

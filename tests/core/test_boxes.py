@@ -1,5 +1,6 @@
 """Boxes from a file: who has one from where, what a file may hold, and what is said of one that does not fit."""
 
+import os
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Rows:
         return len(self.own)
 
     def __getitem__(self, row: int) -> Sample:
-        return Sample(self.names[row], self.names[row].encode(), {"colour": (0,)}, bbox=self.own[row])
+        return Sample(self.names[row], os.fsencode(self.names[row]), {"colour": (0,)}, bbox=self.own[row])
 
     def label_pairs(self, type_name: str) -> tuple[np.ndarray, np.ndarray]:
         return np.arange(len(self)), np.zeros(len(self), np.int64)
