@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtss_zoo.checkpoint_files import RECIPE
 from mtss_zoo.cli.output import Json, print_json
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ def push(
 ) -> None:
     """Publish a checkpoint folder on the Hugging Face Hub. The token comes from HF_TOKEN or `hf auth login`."""
     from mtss_zoo import push as publish
+    from mtss_zoo.checkpoint_files import RECIPE
     from mtss_zoo.progress import say
     from mtss_zoo.recipe_source import load_recipe
 
@@ -54,6 +54,7 @@ def push(
 
 
 def _write_space(space: Path, folder: Path, pushed: WeightsSpec, example: Path | None, license: str | None) -> None:
+    from mtss_zoo.checkpoint_files import RECIPE
     from mtss_zoo.demo.space import write_space
     from mtss_zoo.recipe_source import load_recipe
 

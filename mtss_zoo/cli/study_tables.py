@@ -7,7 +7,6 @@ from itertools import groupby
 from typing import Any
 
 from mtss_zoo.cli.output import print_table
-from mtss_zoo.paper_tables import truncated
 
 METRICS = {"F1@1": "f1@1", "R@3": "recall@3"}
 
@@ -41,6 +40,8 @@ def _row(name: str, found: Mapping[str, Any], metric: str) -> dict[str, Any]:
 
 
 def _cell(column: str, decimals: int, mean: float | None, sd: float | None) -> str | None:
+    from mtss_zoo.paper_tables import truncated
+
     if mean is None:
         return None
     number = truncated(mean) if column.startswith("Acc@") else f"{mean:.{decimals}f}"
