@@ -10,6 +10,12 @@ class MtssZooError(Exception):
     exit_code = 1
 
 
+def system_words(error: OSError) -> str:
+    """An error of the system as people read it: the file, if it names one, and what is wrong."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or str(error).splitlines()[-1]}"
+
+
 class UsageError(MtssZooError):
     """The caller asked for something that does not exist or cannot be; the command line exits with 2."""
 

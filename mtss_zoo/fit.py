@@ -116,17 +116,18 @@ def _deliver(run: StageRun, context: Context, module: TrainingModule, journal: J
     training: dict[str, Any] = {"stage": run.label, "steps": journal.step}
     if module.strategy.predicts:
         training |= {"selected_on": run.recipe.evaluate.select_on, "keep": run.spec.keep, "best": journal.best}
-    others: dict[str, Any] = {}
-    for name, model in reversed(module.models().items()):
+
+    def chosen(name: str, model: AttributeModel) -> dict[str, Any]:
         if (best := run.folder / best_weights(name)).is_file():
             model.load_state_dict(read_tensors(best))
-        metrics = _measured(context, model.to(device)) if module.strategy.predicts else {}
-        if name:
-            others[name] = metrics
-            save(model, run.folder / OTHERS / name, metrics | {"training": training})
-        else:
-            beside = {"others": others} if others else {}
-            save(model, run.folder, metrics | beside | {"training": training})
+        return _measured(context, model.to(device)) if module.strategy.predicts else {}
+
+    others: dict[str, Any] = {}
+    for name, model in module.strategy.others().items():
+        others[name] = chosen(name, model)
+        save(model, run.folder / OTHERS / name, others[name] | {"training": training})
+    metrics = chosen("", module.delivered()) | ({"others": others} if others else {})
+    save(module.delivered(), run.folder, metrics | {"training": training})
     for file in (LAST, *map(best_weights, module.models())):
         (run.folder / file).unlink(missing_ok=True)
 

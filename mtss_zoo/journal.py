@@ -138,7 +138,7 @@ class Journal(Callback):
             self.on_validation(epoch, values[F1])
 
     def _validate(self, trainer: Trainer, module: TrainingModule) -> dict[str, float]:
-        """F1@1 pooled over the types, of every model; the delivered one is the best so far, all weights are kept."""
+        """F1@1 pooled over the types, of every model; all weights are kept if the delivered one is the best so far."""
         if not module.strategy.predicts:
             return {}
         model = module.delivered()

@@ -205,8 +205,8 @@ def reseed(device: torch.device, *key: int) -> None:
 
 
 def _moved(batch: Batch, device: torch.device) -> Batch:
-    views, targets, mask = (
+    views, targets, mask, answers = (
         {name: t.to(device, non_blocking=True) for name, t in part.items()}
-        for part in (batch.views, batch.targets, batch.mask)
+        for part in (batch.views, batch.targets, batch.mask, batch.answers)
     )
-    return replace(batch, views=views, targets=targets, mask=mask)
+    return replace(batch, views=views, targets=targets, mask=mask, answers=answers)

@@ -26,7 +26,9 @@ GROUP_BYTES = 64_000_000
 class Writer(Protocol):
     """Takes tables one after the other."""
 
-    def write(self, table: pa.Table) -> None: ...
+    def write(self, table: pa.Table) -> None:
+        """The next rows."""
+        ...
 
 
 def bad_list(out: Path) -> Path:
@@ -85,6 +87,7 @@ class _JsonLines:
         self.file = file
 
     def write(self, table: pa.Table) -> None:
+        """A line for each row."""
         for row in table.to_pylist():
             self.file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
@@ -97,11 +100,13 @@ class _RowGroups:
         self.waiting: list[pa.Table] = []
 
     def write(self, table: pa.Table) -> None:
+        """Keeps the rows until they fill a group."""
         self.waiting.append(table)
         if sum(t.nbytes for t in self.waiting) >= GROUP_BYTES:
             self.flush()
 
     def flush(self) -> None:
+        """Writes what is waiting as one group."""
         rows = pa.concat_tables(self.waiting) if self.waiting else self.schema.empty_table()
         self.parquet.write_table(rows.replace_schema_metadata(self.schema.metadata))
         self.waiting = []

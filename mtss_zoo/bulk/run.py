@@ -19,7 +19,7 @@ from mtss_zoo.bulk.naming import find_source
 from mtss_zoo.bulk.parts import Parts
 from mtss_zoo.bulk.reading import in_batches
 from mtss_zoo.bulk.sources import PICTURES, Item, Source
-from mtss_zoo.errors import DataError, MtssZooError, UsageError
+from mtss_zoo.errors import DataError, MtssZooError, UsageError, system_words
 from mtss_zoo.progress import PictureCount, say
 
 if TYPE_CHECKING:
@@ -146,8 +146,7 @@ def _in_words(error: Exception) -> str | None:
     if isinstance(error, MemoryError):
         return "memory does not suffice: take fewer workers or a smaller batch size."
     if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or text.splitlines()[-1]}."
+        return f"{system_words(error)}."
     return "the device has too little memory: take a smaller batch size." if "out of memory" in text else None
 
 

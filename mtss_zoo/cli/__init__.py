@@ -7,7 +7,7 @@ import sys
 import typer
 
 from mtss_zoo.cli import catalogue, data, explaining, reporting, serving, sharing, studying, training, tuning, use
-from mtss_zoo.errors import MtssZooError
+from mtss_zoo.errors import MtssZooError, system_words
 
 app = typer.Typer(
     name="mtss-zoo",
@@ -44,8 +44,7 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        print(f"error: {system_words(error)}", file=sys.stderr)
         sys.exit(1)
     except MemoryError:
         print("error: memory does not suffice; give this command more of it, or less to do at once.", file=sys.stderr)

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from mtss_zoo.cli.given_data import Changes, open_given
+from mtss_zoo.cli.given_data import Changes, changes
 from mtss_zoo.cli.output import Json, print_json, print_table
+from mtss_zoo.named_data import open_named
 
 
 def boxes(
@@ -51,7 +52,7 @@ def boxes(
     from mtss_zoo.detection.named import open_detector
     from mtss_zoo.detection.run import find_boxes
 
-    called, dataset = open_given(name, root, overrides, use_boxes=False)
+    called, dataset = open_named(name, root, use_boxes=False, overrides=changes(overrides))
     report = find_boxes(
         dataset.everything,
         open_detector(detector, device),

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from mtss_zoo.cli.given_data import Changes, open_given
+from mtss_zoo.cli.given_data import Changes, changes
 from mtss_zoo.cli.output import Json, print_json, print_table
+from mtss_zoo.named_data import open_named
 
 if TYPE_CHECKING:
     from mtss_zoo.regime import RecipeDataset
@@ -31,7 +32,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Say in plain words what is missing, miscounted, or both trained and measured on; exit code 1 if anything is."""
-    _, dataset = open_given(name, root, overrides)
+    _, dataset = open_named(name, root, overrides=changes(overrides))
     report = _report(dataset, everything)
     print_json(report) if as_json else _print_report(report, everything)
     if report["problems"]:

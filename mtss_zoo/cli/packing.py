@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mtss_zoo.cli.given_data import Changes, given_data
+from mtss_zoo.cli.given_data import Changes, changes
 from mtss_zoo.cli.output import Json, print_json, print_table
 
 
@@ -23,10 +23,11 @@ def pack(
     """Pack a dataset into uncompressed tars with one index, which the dataset `packed` reads."""
     from dataclasses import asdict
 
+    from mtss_zoo.named_data import named_data
     from mtss_zoo.packing.run import pack, parse_size
     from mtss_zoo.recipe import Recipe
 
-    given = given_data(name, overrides)
+    given = named_data(name, changes(overrides))
     data = given.data if isinstance(given, Recipe) else given
     done = pack(data.rooted(root), out, shard_size=parse_size(shard_size), workers=workers)
     if as_json:

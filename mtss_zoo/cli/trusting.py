@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mtss_zoo.cli.given_data import Changes, open_given
+from mtss_zoo.cli.given_data import Changes, changes
 from mtss_zoo.cli.output import Json, print_json, print_table
 
 Root = Annotated[Path | None, typer.Option(help="The dataset's folder.")]
@@ -27,9 +27,10 @@ def duplicates(
     as_json: Json = False,
 ) -> None:
     """Find pictures that are there twice, saved anew or resized, in train, val, test and the unlabelled ones."""
+    from mtss_zoo.named_data import open_named
     from mtss_zoo.trust.duplicates import UNLABELLED, find_duplicates
 
-    _, data = open_given(name, root, overrides, shares=False)
+    _, data = open_named(name, root, shares=False, overrides=changes(overrides))
     parts = {split: data.split(split) for split in data.splits} | {UNLABELLED: data.pool}
     report = find_duplicates(parts, data.schema, distance)
     if out:

@@ -15,7 +15,7 @@ from mtss_zoo.errors import UnknownNameError
 from mtss_zoo.interfaces import AttributeSchema, Sample
 from mtss_zoo_datasets.frozen_classes import freeze
 from mtss_zoo_datasets.labels import Integers, Labels, folder, known_split, shortened
-from mtss_zoo_datasets.manifest_answers import rules_compared, with_answers
+from mtss_zoo_datasets.manifest_answers import answers_of, rules_compared
 from mtss_zoo_datasets.manifest_columns import read_boxes, read_groups, read_images_and_ids, read_metadata
 from mtss_zoo_datasets.manifest_labels import NamedLabels, label_columns, read_all_labels
 from mtss_zoo_datasets.manifest_splits import (
@@ -104,7 +104,7 @@ class Manifest:
         self._answers = Labels({})
         if answers == "all":
             self._placement = replace(self._placement, codes=np.where(kept, np.int8(TRAIN), self._placement.codes))
-            self._labels, self._answers = with_answers(self._labels, crowd, self._placement.codes == TRAIN)
+            self._answers = answers_of(crowd, self._placement.codes == TRAIN)
         self._remarks += without_training(self._placement, table)
         torn = split_groups(self._placement.codes, groups)
         self._notes = self._placement.notes + notes + ([f"{torn} groups are in more than one split."] if torn else [])

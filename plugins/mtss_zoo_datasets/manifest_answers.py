@@ -12,13 +12,13 @@ from mtss_zoo_datasets.labels import Labels, TypeLabels
 Booleans = npt.NDArray[np.bool_]
 
 
-def with_answers(labels: Labels, crowd: Mapping[str, TypeLabels], train: Booleans) -> tuple[Labels, Labels]:
-    """The labels of R rows, which stay what people agree on, and the answers of the crowd where ``train`` (R,) is."""
+def answers_of(crowd: Mapping[str, TypeLabels], train: Booleans) -> Labels:
+    """The answers of the crowd for the rows that are trained on, ``train`` (R,); the others have none."""
     answers = {}
     for name, given in crowd.items():
         rows, classes = given.pairs()
         answers[name] = TypeLabels.from_answers(rows[train[rows]], classes[train[rows]], len(train))
-    return labels, Labels(answers)
+    return Labels(answers)
 
 
 def rules_compared(labels: Labels, crowd: Mapping[str, TypeLabels], train: Booleans, kept: Booleans) -> list[str]:

@@ -108,7 +108,7 @@ class SupervisedStrategy(nn.Module):
 
     def _loss(self, name: str, scores: Tensor, batch: Batch, share: float) -> Tensor:
         targets, mask = batch.targets[name], batch.mask[name] & self.model.trained(name)
-        answers = [batch.answers[name].to(scores.device)] if self.losses.count_answers(name) else []
+        answers = [batch.answers[name]] if self.losses.count_answers(name) else []
         loss: Tensor = self.losses(name, scores, targets, mask, *answers)
         if share < 1:
             loss = share * loss + (1 - share) * self.losses(name, scores, targets.flip(0), mask.flip(0))
