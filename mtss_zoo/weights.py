@@ -20,7 +20,7 @@ from mtss_zoo.files.whole_files import whole_file
 from mtss_zoo.model import AttributeModel
 
 MOST_BUFFERS = 256_000_000
-"""Bytes that the tables of a small model may take beside its weights; those of a large one may be as large as they are."""
+"""Bytes that the tables of a small model may take beside its weights; a large one's may be as large as its weights."""
 _FILLS = {Tensor.normal_, Tensor.uniform_, Tensor.zero_, Tensor.fill_}
 
 
