@@ -30,8 +30,8 @@ def recipe(name: str, tmp_path: Path) -> Recipe:
     if recipe.attribute_schema:
         return recipe
     example = registry.find("dataset", recipe.data.dataset.name).example(tmp_path)
-    overrides = {f"data.dataset.args.{key}": value for key, value in example.items()}
-    return recipe.with_schema(build_schema(load_recipe(name, overrides)))
+    data = recipe.data.model_copy(update={"dataset": recipe.data.dataset.model_copy(update={"args": dict(example)})})
+    return recipe.with_schema(build_schema(recipe.model_copy(update={"data": data})))
 
 
 @every_recipe

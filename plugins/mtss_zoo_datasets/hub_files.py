@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,11 @@ import pyarrow as pa
 
 from mtss_zoo.errors import DataError, MtssZooError, UsageError
 from mtss_zoo.hub_errors import in_words
-from mtss_zoo.registry import near_matches
 from mtss_zoo_datasets.labels import folder
 
+CARD, INFOS = "README.md", "dataset_infos.json"
+TEXTS = (CARD, INFOS)
+"""What says of the Parquet files what they are."""
 CONVERTED = "refs/convert/parquet"
 """The revision in which the Hub keeps its own conversion of a dataset to Parquet."""
 
@@ -37,9 +39,8 @@ class Files(Protocol):
         """Paths in the repository."""
         ...
 
-    @property
-    def card(self) -> str:
-        """The text of README.md, empty if there is none."""
+    def text(self, name: str) -> str:
+        """One of `TEXTS`, empty if there is none."""
         ...
 
     def open(self, name: str) -> Any:
@@ -60,10 +61,9 @@ class LocalFiles:
         """The folder."""
         return str(self.folder)
 
-    @property
-    def card(self) -> str:
-        """The text of README.md, empty if there is none."""
-        path = self.folder / "README.md"
+    def text(self, name: str) -> str:
+        """One of `TEXTS`, empty if there is none."""
+        path = self.folder / name
         return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
     def open(self, name: str) -> str:
@@ -78,12 +78,16 @@ class RemoteFiles:
     repo: str
     names: tuple[str, ...]
     commit: str
-    card: str
+    texts: Mapping[str, str]
 
     @property
     def name(self) -> str:
         """The repository."""
         return f"{self.repo}@{self.commit[:12]}"
+
+    def text(self, name: str) -> str:
+        """One of `TEXTS`, empty if there is none."""
+        return self.texts.get(name, "")
 
     def open(self, name: str) -> Any:
         """A file that asks the Hub for exactly the ranges that are read."""
@@ -110,13 +114,6 @@ def find_files(root: str | None, repo: str | None, revision: str | None, stream:
         )
     revisions = [revision] if revision else [None, CONVERTED]
     return _remote(repo, revisions) if stream else _cached(repo, revisions)
-
-
-def require_columns(columns: Sequence[str], have: Sequence[str], where: str) -> None:
-    """An error that names what was perhaps meant, if a column does not exist."""
-    for column in columns:
-        if column not in have:
-            raise DataError(f"{where} has no column {column!r}. {near_matches(column, have)}")
 
 
 @contextmanager
@@ -172,21 +169,21 @@ def _remote(repo: str, revisions: Sequence[str | None]) -> Files:
         try:
             info = huggingface_hub.HfApi().dataset_info(repo, revision=revision)
             files = [file.rfilename for file in info.siblings or ()]
-            card = _remote_card(repo, str(info.sha)) if "README.md" in files else ""
+            texts = {name: _remote_text(repo, str(info.sha), name) for name in TEXTS if name in files}
         except Exception as error:  # the client raises errors of several libraries
             if isinstance(error, RevisionNotFoundError) and revision != revisions[0]:
                 break  # there is no conversion
             raise DataError(in_words(f"{repo}@{revision}" if revision else repo, error)) from error
         if names := tuple(sorted(name for name in files if name.endswith(".parquet"))):
-            return RemoteFiles(repo, names, str(info.sha), card)
+            return RemoteFiles(repo, names, str(info.sha), texts)
     hint = "" if len(revisions) > 1 else f" The Hub's own conversion, if it made one, is revision {CONVERTED}."
-    return _nonempty(RemoteFiles(repo, (), "", ""), hint)
+    return _nonempty(RemoteFiles(repo, (), "", {}), hint)
 
 
-def _remote_card(repo: str, commit: str) -> str:
+def _remote_text(repo: str, commit: str, name: str) -> str:
     import huggingface_hub
 
-    with huggingface_hub.HfFileSystem().open(f"datasets/{repo}@{commit}/README.md", "rb") as file:
+    with huggingface_hub.HfFileSystem().open(f"datasets/{repo}@{commit}/{name}", "rb") as file:
         return str(file.read().decode("utf-8", "replace"))
 
 

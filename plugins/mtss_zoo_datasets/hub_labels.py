@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mtss_zoo.errors import DataError
-from mtss_zoo_datasets.given_schema import distinct
+from mtss_zoo_datasets.hub_columns import is_list
 from mtss_zoo_datasets.labels import TypeLabels
 
 UNKNOWN = {"", "na", "nan", "none", "null"}
@@ -36,8 +34,8 @@ class LabelColumn:
 
     def __init__(self, column: str, kind: pa.DataType, names: tuple[str, ...] | None, separator: str | None) -> None:
         self.column, self.names, self.separator = column, names, separator
-        self.several = _is_list(kind) or (separator is not None and _is_text(kind))
-        value = kind.value_type if _is_list(kind) else kind
+        self.several = is_list(kind) or (separator is not None and _is_text(kind))
+        value = kind.value_type if is_list(kind) else kind
         if not (_is_text(value) or pa.types.is_integer(value) or pa.types.is_floating(value) or value == pa.bool_()):
             raise DataError(f"the column {column!r} holds {kind}, but labels are text, numbers, or lists of them.")
         self._index: dict[str, int] = {name: i for i, name in enumerate(names or ())}
@@ -49,7 +47,7 @@ class LabelColumn:
         """Takes in the next rows, from the file that messages call ``where``."""
         for chunk in values.chunks:
             cells = chunk
-            if self.several and not _is_list(chunk.type):
+            if self.several and not is_list(chunk.type):
                 cells = pc.split_pattern(chunk.cast(pa.large_string()), self.separator)
             rows = np.arange(len(cells))
             if self.several:
@@ -94,38 +92,12 @@ class LabelColumn:
         return codes.astype(np.int32)
 
 
-def class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
-    """The names of the numbers in each column that has some, as the datasets library records them in Parquet."""
-    try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        found = {column: _class_label(feature) for column, feature in features.items()}
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return {}
-    return {column: distinct(names, range(len(names))) for column, names in found.items() if names}
-
-
-def _class_label(feature: Any) -> list[str]:
-    """The names of a ``ClassLabel``, or of a list of them in any of the ways in which a list was ever written."""
-    while isinstance(feature, list | Mapping):
-        if isinstance(feature, list):
-            feature = feature[0] if feature else None
-        elif feature.get("_type") == "ClassLabel":
-            return [str(name) for name in feature.get("names") or ()]
-        else:
-            feature = feature.get("feature")
-    return []
-
-
 def _text(value: Any) -> str | None:
     """A cell as the name of a class; ``None`` where it says nothing."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
     return None if text.lower() in UNKNOWN else text
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mtss_zoo.errors import DataError, UsageError
-from mtss_zoo_datasets.hub_files import Files, require_columns
-from mtss_zoo_datasets.hub_labels import LabelColumn, class_names
+from mtss_zoo_datasets.hub_columns import kind_of, values_of
+from mtss_zoo_datasets.hub_files import INFOS, Files
+from mtss_zoo_datasets.hub_labels import LabelColumn
+from mtss_zoo_datasets.hub_names import class_names, class_names_beside
 from mtss_zoo_datasets.hub_splits import ChosenSplits
 from mtss_zoo_datasets.labels import Integers, Labels
 from mtss_zoo_datasets.parquet_pictures import read_columns, read_schema
@@ -64,7 +66,8 @@ def read_rows(
         UsageError: no type is named, and no column has named numbers.
     """
     schema = read_schema(files, theirs[chosen.labelled["train"]][0])
-    columns = _columns(schema, types, separator, files.name)
+    named = class_names(schema) or class_names_beside(files.text(INFOS))
+    columns = _columns(schema, named, types, separator, files.name)
     read, ids, splits = HubRows(), [], []
     numbers = [*enumerate(chosen.labelled.values()), *([(POOL, chosen.unlabelled)] if chosen.unlabelled else [])]
     for number, split in numbers:
@@ -75,13 +78,13 @@ def read_rows(
             rows = sum(sizes)
             for column in columns.values():
                 if wanted:
-                    column.add(table[column.column], f"{files.name}/{name}")
+                    column.add(values_of(table, column.column), f"{files.name}/{name}")
                 else:
                     column.skip(rows)
             read.names.append(name)
             read.groups.append(sizes)
             splits.append(np.full(rows, number, np.int64))
-            ids.append(_ids(table[id], id, f"{files.name}/{name}") if id else _numbered(split, before, rows))
+            ids.append(_ids(values_of(table, id), id, f"{files.name}/{name}") if id else _numbered(split, before, rows))
             before += rows
     read.ids, read.splits = pa.concat_arrays(ids), np.concatenate(splits)
     _refuse_repeated(read.ids, id, files.name)
@@ -94,17 +97,19 @@ def read_rows(
 
 
 def _columns(
-    schema: pa.Schema, types: Mapping[str, str] | None, separator: str | None, where: str
+    schema: pa.Schema,
+    named: Mapping[str, tuple[str, ...]],
+    types: Mapping[str, str] | None,
+    separator: str | None,
+    where: str,
 ) -> dict[str, LabelColumn]:
-    named = class_names(schema)
     chosen = types or {column: column for column in named if column in schema.names}
     if not chosen:
         raise UsageError(
             f"{where}: say which columns are labels, such as data.dataset.args.types: {{colour: baseColour}}. "
             f"There are {', '.join(schema.names)}."
         )
-    require_columns(list(chosen.values()), schema.names, where)
-    return {t: LabelColumn(c, schema.field(c).type, named.get(c), separator) for t, c in chosen.items()}
+    return {t: LabelColumn(c, kind_of(schema, c, where), named.get(c), separator) for t, c in chosen.items()}
 
 
 def _ids(values: pa.ChunkedArray, column: str, where: str) -> pa.Array:

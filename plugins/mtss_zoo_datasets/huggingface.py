@@ -11,7 +11,7 @@ from mtss_zoo.errors import DataError, ImageError
 from mtss_zoo.interfaces import AttributeSchema, AttributeType, Sample
 from mtss_zoo.pil_images import decode
 from mtss_zoo_datasets.given_schema import under_schema
-from mtss_zoo_datasets.hub_files import find_files
+from mtss_zoo_datasets.hub_files import CARD, find_files
 from mtss_zoo_datasets.hub_rows import POOL, HubRows, read_rows
 from mtss_zoo_datasets.hub_splits import chosen_splits, missing_files, split_files
 from mtss_zoo_datasets.labels import Integers, Labels, known_split
@@ -35,7 +35,8 @@ class HuggingFace:
         revision: a commit; a branch may move.
         config: the subset, where there are several.
         image: the column of pictures.
-        types: attribute type to column; default: the columns whose numbers have names, under their own names.
+        types: attribute type to column, ``objects.category`` for one inside a column; default: the columns whose
+            numbers have names, under their own names.
         id: the column that names a picture; default: its split and row.
         splits: ours to theirs, ``{train: train, val: validation}``; default: by their usual names. A repository with
             one split alone is divided by a hash of the ids.
@@ -66,7 +67,7 @@ class HuggingFace:
         schema: AttributeSchema | None = None,
     ) -> None:
         files = find_files(root, repo, revision, stream)
-        theirs = split_files(files.names, files.card, config, files.name)
+        theirs = split_files(files.names, files.text(CARD), config, files.name)
         chosen = chosen_splits(theirs, splits, unlabelled, files.name)
         read = read_rows(files, theirs, chosen, image, types, id, separator)
         self._ids, self._pictures = read.ids, Pictures(files, read.names, read.groups, image)

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtss_zoo.errors import DataError
-from mtss_zoo_datasets.hub_files import Files, explained, require_columns
+from mtss_zoo_datasets.hub_columns import kind_of, outermost
+from mtss_zoo_datasets.hub_files import Files, explained
 from mtss_zoo_datasets.labels import Integers
 
 OPEN_FILES = 16
@@ -28,9 +29,10 @@ def read_columns(files: Files, name: str, image: str, columns: Sequence[str]) ->
     """
     with explained(files, name), pq.ParquetFile(files.open(name), pre_buffer=True) as file:
         have = file.schema_arrow
-        require_columns([image, *columns], have.names, f"{files.name}/{name}")
+        for column in (image, *columns):
+            kind_of(have, column, f"{files.name}/{name}")
         _leaf(have.field(image), f"{files.name}/{name}")
-        table = file.read(list(dict.fromkeys(columns)), use_threads=False)
+        table = file.read(outermost(columns, have.names), use_threads=False)
         return table, [file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)]
 
 

@@ -16,7 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mtss_zoo_datasets import hub_example, parquet_pictures
-from mtss_zoo_datasets.hub_labels import LabelColumn, class_names
+from mtss_zoo_datasets.hub_columns import values_of
+from mtss_zoo_datasets.hub_labels import LabelColumn
+from mtss_zoo_datasets.hub_names import class_names, class_names_beside
 from mtss_zoo_datasets.hub_splits import chosen_splits, missing_files, split_files
 from mtss_zoo_datasets.huggingface import HuggingFace
 from mtss_zoo_datasets.splitting import split_by_hash
@@ -163,9 +165,69 @@ class TestCells:
         metadata = {"huggingface": json.dumps({"info": {"features": {"c": feature}}})}
         assert class_names(pa.schema([("c", pa.int64())], metadata)) == {"c": ("x",)}
 
+    @pytest.mark.parametrize("wrap", [lambda inner: {"feature": inner, "_type": "Sequence"}, lambda inner: [inner]])
+    def test_named_numbers_inside_another_column(self, wrap: Any) -> None:
+        inner = {"category": {"names": ["x"], "_type": "ClassLabel"}, "area": {"dtype": "int64", "_type": "Value"}}
+        metadata = {"huggingface": json.dumps({"info": {"features": {"objects": wrap(inner)}}})}
+        assert class_names(pa.schema([], metadata)) == {"objects.category": ("x",)}
+
     @pytest.mark.parametrize("text", ["", "[]", "{}", '{"info": null}', '{"info": {"features": [1]}}', "\xff"])
     def test_metadata_that_is_none_says_nothing(self, text: str) -> None:
         assert class_names(pa.schema([("c", pa.int64())], {"huggingface": text})) == {}
+        assert class_names_beside(text) == {}
+
+
+# Objects of a photo: the datasets library writes a structure of lists, and since version 4 a list of structures.
+OBJECTS = [[(7, 1), (8, 1), (9, 0)], [], None, [(6, 2)]]
+AS_LISTS = pa.array(
+    [None if o is None else {"area": [a for a, _ in o], "category": [c for _, c in o]} for o in OBJECTS],
+    pa.struct([("area", pa.list_(pa.int64())), ("category", pa.list_(pa.int64()))]),
+)
+AS_STRUCTURES = pa.array(
+    [None if o is None else [{"area": a, "category": c} for a, c in o] for o in OBJECTS],
+    pa.list_(pa.struct([("area", pa.int64()), ("category", pa.int64())])),
+)
+inside = pytest.mark.parametrize("objects", [AS_LISTS, AS_STRUCTURES], ids=["structure", "list"])
+
+
+class TestColumnsInsideColumns:
+    @inside
+    def test_the_objects_of_a_photo_are_its_classes(self, tmp_path: Path, objects: pa.Array) -> None:
+        inner = {
+            "area": {"dtype": "int64", "_type": "Value"},
+            "category": {"names": ["a", "b", "c"], "_type": "ClassLabel"},
+        }
+        one_split(tmp_path, features={"objects": {"feature": inner, "_type": "Sequence"}}, objects=objects)
+        dataset = HuggingFace(str(tmp_path), types={"garment": "objects.category"}, splits={"train": "train"})
+        assert (dataset.schema["garment"].kind, dataset.schema["garment"].classes) == ("multi", ("a", "b", "c"))
+        assert labels(dataset, "train", "garment") == {"train/0": ("a", "b"), "train/3": ("c",)}
+
+    @inside
+    def test_every_chunk_begins_anew(self, objects: pa.Array) -> None:
+        table = pa.table({"objects": pa.chunked_array([objects[1:], objects[:2], objects[:0]])})
+        cells = values_of(table, "objects.category").to_pylist()
+        assert [cell or [] for cell in cells] == [[], [], [2], [1, 1, 0], []]
+
+    @inside
+    def test_a_misspelled_one_is_named(self, tmp_path: Path, objects: pa.Array) -> None:
+        one_split(tmp_path, objects=objects)
+        for column, meant in {"objects.categry": "category", "object.category": "objects"}.items():
+            with pytest.raises(DataError, match=rf"has no column '{column}'. Did you mean {meant}\?"):
+                HuggingFace(str(tmp_path), types={"garment": column}, splits={"train": "train"})
+
+    def test_a_dot_may_be_part_of_a_name(self, tmp_path: Path) -> None:
+        one_split(tmp_path, **{"base.colour": ["Red", "Blue"]})
+        dataset = HuggingFace(str(tmp_path), types={"colour": "base.colour"}, splits={"train": "train"})
+        assert labels(dataset, "train", "colour") == {"train/0": ("Red",), "train/1": ("Blue",)}
+
+    def test_names_beside_the_files_serve_where_the_files_have_none(self, tmp_path: Path) -> None:
+        """As in repositories of 2022, such as Fashionpedia's."""
+        one_split(tmp_path, objects=AS_LISTS)
+        category = {"num_classes": 3, "names": ["a", "b, c", "d"], "id": None, "_type": "ClassLabel"}
+        features = {"objects": {"feature": {"category": category}, "length": -1, "_type": "Sequence"}}
+        (tmp_path / "dataset_infos.json").write_text(json.dumps({"owner--set": {"features": features}}))
+        dataset = HuggingFace(str(tmp_path), types={"garment": "objects.category"}, splits={"train": "train"})
+        assert labels(dataset, "train", "garment") == {"train/0": ("a", "b, c"), "train/3": ("d",)}
 
 
 class TestHostileRows:
@@ -438,3 +500,55 @@ def test_the_ready_recipes_read_their_repositories(
     expected = {"category": columns[category][row], "gender": columns["gender"][row], "usage": "Casual"}
     assert said.items() >= {k: v for k, v in expected.items() if v != "Baby Dolls"}.items()
     assert data.check() == ["category: 20 labels are of classes that the schema lacks, unknown: Baby Dolls."]
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "splits", "columns"),
+    [
+        (
+            "resnet18_fashion_mnist",
+            ("fashion_mnist/train-00000-of-00001", "fashion_mnist/test-00000-of-00001"),
+            ["train", "test", "holdout"],
+            {"label": [9, 0, 3, 5] * 5},
+        ),
+        (
+            "mtss_student_fashionpedia",
+            ("data/train-00000-of-00001-fe108070118553c3", "data/val-00000-of-00001-0b29e85429788213"),
+            ["train", "val"],
+            {"objects": [{"bbox_id": [1, 2], "category": [0, 45]}] * 20},
+        ),
+        (
+            "mtss_student_deepfashion_multimodal",
+            ("data/data-00000-of-00001",),
+            ["train", "val", "test"],
+            {"category1": ["women", "men"] * 10, "category2": ["tees", "pants", "dresses", None] * 5},
+        ),
+    ],
+)
+def test_the_other_ready_recipes(
+    tmp_path: Path, name: str, files: tuple[str, ...], splits: list[str], columns: dict[str, Any]
+) -> None:
+    recipe = load_recipe(name)
+    args = recipe.data.dataset.args
+    (tmp_path / "README.md").write_text(MNIST_CARD if args["config"] else CARD if len(files) == 1 else "")
+    given = recipe.attribute_schema
+    named = {"_type": "ClassLabel", "names": given and list(next(iter(given)).classes)}
+    features = {"label": named, "objects": {"feature": {"category": named}, "_type": "Sequence"}} if given else {}
+    for number, file in enumerate(files):
+        ids = {args["id"]: [f"{number}-{n}" for n in range(20)]} if args["id"] else {}
+        write(tmp_path / f"{file}.parquet", features=features, **columns, **ids)
+    resolved, data = open_data(recipe.model_copy(update={"data": recipe.data.rooted(tmp_path)}))
+    assert list(data.splits) == splits
+    assert resolved.attribute_schema == (given or data.schema) and len(data.split("train")[0].labels) == len(
+        args["types"]
+    )
+
+
+MNIST_CARD = """---
+configs:
+- config_name: fashion_mnist
+  data_files:
+  - {split: train, path: fashion_mnist/train-*}
+  - {split: test, path: fashion_mnist/test-*}
+---
+"""
