@@ -61,10 +61,14 @@ class TrainingModule(LightningModule):
         return build_optimizer(self.strategy, self.strategy.model.backbone, self.spec.optimizer)
 
     def on_fit_start(self) -> None:
-        """Caches are filled once the weights are restored and on their device; a dry run does without."""
+        """Caches are filled once the weights are restored and on their device, in the precision of the steps.
+
+        A dry run does without.
+        """
         self.strategy.train()
         if not self.context.pretend:
-            self.strategy.prepare(self._lengths()[1].steps)
+            with self.trainer.precision_plugin.forward_context():
+                self.strategy.prepare(self._lengths()[1].steps)
 
     def train_dataloader(self) -> StageBatches:
         """All batches that are still to come."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import Any, ClassVar, Literal
 
@@ -15,6 +15,7 @@ from mtss_zoo.errors import RecipeError
 from mtss_zoo.interfaces import Batch, Draws, EmbeddingHead, Samples, StageContext, Stream
 from mtss_zoo.model import AttributeModel
 from mtss_zoo.process_group import in_group
+from mtss_zoo.progress import PictureCount, say
 from mtss_zoo.sampling import ConcatSamples, SampleStream, SubsetSamples, shuffled
 from mtss_zoo_strategies.embedding_cache import EmbeddingCache
 from mtss_zoo_strategies.pseudo_labels import kept_cross_entropy, known_labels
@@ -156,9 +157,12 @@ class MTSSStrategy(nn.Module):
         return need
 
     def _embed_view(self, number: int) -> Iterator[dict[str, Tensor]]:
-        like = next(self.model.parameters())
-        for images in self.context.views(self.samples, self.teacher_view, number):
-            yield self.teachers.embed(images.to(like))
+        like, total = next(self.model.parameters()), len(self.samples)
+        say(f"the teachers embed {total:,} pictures, view {number + 1} of {self.cache_views}; this is done once.")
+        with closing(PictureCount(total)) as count:
+            for images in self.context.views(self.samples, self.teacher_view, number):
+                yield self.teachers.embed(images.to(like))
+                count.add(len(images))
 
     def _made_from(self) -> dict[str, Any]:
         """All that a cached embedding depends on."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from mtss_zoo_strategies.mtss import MTSSStrategy
 from safetensors.torch import load_file
 
 import mtss_zoo
@@ -409,6 +410,17 @@ def test_where_nothing_can_be_validated_the_last_weights_are_kept(train: Train) 
     assert [row["val/f1@1"] for row in rows(folder) if row["val/f1@1"]] == ["nan", "nan"]
     best = json.loads((folder / "metrics.json").read_text())["training"]["best"]
     assert best == {"f1@1": None, "step": 8, "epoch": 2.0}
+
+
+@pytest.mark.parametrize(("precision", "mixed"), [("32-true", False), ("bf16-mixed", True)])
+def test_what_is_prepared_has_the_precision_of_the_steps(
+    train: Train, monkeypatch: pytest.MonkeyPatch, precision: str, mixed: bool
+) -> None:
+    """So that embeddings which were computed once are those of live teachers, and as fast."""
+    seen = []
+    monkeypatch.setattr(MTSSStrategy, "prepare", lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+    train(overrides={"trainer.precision": precision})
+    assert seen == [mixed]
 
 
 def test_one_moving_average_is_enough(train: Train) -> None:

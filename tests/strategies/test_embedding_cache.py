@@ -96,11 +96,13 @@ def test_without_the_option_nothing_is_written(build: Any, tmp_path: Path) -> No
 # --- restarts -------------------------------------------------------------------------------------------------------
 
 
-def test_a_finished_cache_is_read_not_made(build: Any) -> None:
+def test_a_finished_cache_is_read_not_made(build: Any, capsys: pytest.CaptureFixture[str]) -> None:
     build().prepare(1)
+    said = [f"the teachers embed 9 pictures, view {view + 1} of {VIEWS}; this is done once." for view in range(VIEWS)]
+    assert capsys.readouterr().err.splitlines() == said
     again = build()
     again.prepare(1)
-    assert again.context.views_read == []
+    assert again.context.views_read == [] and capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("killed_in", range(VIEWS))
