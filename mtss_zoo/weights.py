@@ -45,7 +45,10 @@ def save_weights(model: AttributeModel, path: Path) -> None:
     """Writes the model's tensors into a safetensors file, which appears whole or not at all."""
     tensors = {name: t.detach().contiguous().cpu() for name, t in model.state_dict().items()}
     with whole_file(path) as part:
+        part.touch()
+        mode = part.stat().st_mode
         save_file(tensors, part, metadata={"format": "pt"})
+        part.chmod(mode)  # safetensors lets nobody but the owner read; who trains need not be who serves
 
 
 def digest(state: Mapping[str, Tensor]) -> str:

@@ -17,6 +17,8 @@ import yaml
 from PIL import Image
 
 import mtss_zoo
+from mtss_zoo import registry
+from mtss_zoo.checkpoint_files import read_json
 from mtss_zoo.cli import app
 from mtss_zoo.recipe_source import load_recipe
 
@@ -164,6 +166,15 @@ def recipe_table() -> str:
 def test_the_table_of_recipes_is_that_of_the_recipes() -> None:
     marked = re.search(r"<!-- recipes: .*? -->\n(.*?)\n<!-- /recipes -->", (ROOT / "README.md").read_text(), re.DOTALL)
     assert marked and marked[1] == recipe_table(), f"put this table into the README:\n{recipe_table()}"
+
+
+def test_what_the_readme_says_of_the_trained_student_was_measured() -> None:
+    folder = registry.bundled("mtss_student_fashion_products")
+    assert folder is not None
+    types = read_json(folder / "metrics.json")["types"]
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    for name, row in types.items():
+        assert f"{name} {100 * row['f1@1_valid']:.0f} %" in readme
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ and are not part of this package.
 ## Limits
 
 It knows single products on a plain ground, from one shop and about the years 2010 to 2017. Season, usage and
-gender are the shop's own words, not facts that a photo shows. Rare classes are hardly ever predicted: see
+gender are the shop's own words, not facts that a photo shows. Rare classes are found less often: see
 `metrics.json` for each class. Scores are cosines, not probabilities. The numbers above are of the shop's own
 `val` photos, on which the settings were not chosen; 31 of the training photos are byte-equal to one of them.
 

@@ -62,6 +62,11 @@ def test_the_folder_holds_a_resolved_recipe_metrics_and_a_card(folder):
     assert "| colour | single | 3 | 3 | 50.00% |" in (folder / "README.md").read_text()
 
 
+def test_whoever_may_read_the_recipe_may_read_the_weights(folder):
+    modes = {path.name: path.stat().st_mode for path in folder.iterdir()}
+    assert modes["model.safetensors"] == modes["recipe.yaml"]
+
+
 def test_the_card_says_of_what_pictures_a_model_was_made():
     street = {"name": "garments", "args": {"domain": "street"}}
     changes = {"data.label_share": 0.25, "data.also_unlabelled": [street], "data.boxes": "here/found.parquet"}
