@@ -303,6 +303,8 @@ class Strategy(Protocol):
     def prepare(self, steps: int) -> None:
         """Called once before the first step of every process, with the model on its device; fills caches.
 
+        Under mixed precision it runs in that of the steps.
+
         ``steps``: those of the optimiser from the start to the end of the stage.
         """
         ...
